@@ -1,0 +1,1 @@
+"""Make pictures with Ideogram in Django; see README.md."""

@@ -1,0 +1,97 @@
+"""The one owner of ``settings.IDEOGRAM_DJANGO``: names, types, defaults. Read live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings as django_settings
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppSettings:
+    """Every setting with its default. All times are seconds and may be fractions."""
+
+    API_KEY: str = ""
+    """``afk_…``, sent as ``X-API-Key``."""
+    PREVIOUS_API_KEYS: Sequence[str] = ()
+    """Still accepted for webhook signatures during a rotation."""
+    API_BASE_URL: str = "https://api.apiframe.ai"
+    """Exactly this origin is also allowed for downloads, even on loopback."""
+    WEBHOOK_BASE_URL: str | None = None
+    """Public address of this site; ``None``: polling alone."""
+    WEBHOOK_URL_KEY: str = "webhookUrl"
+    """Name of the request's field for the webhook address."""
+    WEBHOOK_SIGNATURE: str = "hint"
+    """``"hint"`` or ``"required"``."""
+    QUEUE: str = "default"
+    """A name in ``RQ_QUEUES``."""
+    DEFAULT_MODEL: str = "ideogram-v4-turbo"
+    STORAGE: str = "default"
+    """An alias in ``STORAGES``."""
+    UPLOAD_TO: str = "ideogram/%Y/%m/"
+    """Prefix of the names that we make; ``strftime`` codes are filled in."""
+    RESULT_HOSTS: Sequence[str] = ("apiframe.ai",)
+    """Hosts, with their subdomains, that files may come from; https only."""
+    MAX_IMAGE_BYTES: int = 25 * MIB
+    MAX_IMAGE_PIXELS: int = 25_000_000
+    WIDTHS: Sequence[int] = (320, 640, 1280)
+    """Widths of the stored WebP renditions, in pixels."""
+    CONNECT_TIMEOUT: float = 5
+    REQUEST_DEADLINE: float = 60
+    DOWNLOAD_DEADLINE: float = 60
+    LEASE: float = 120
+    """How long a claim holds without being renewed."""
+    POLL_INTERVAL: float = 3
+    FIRST_POLL_WITH_WEBHOOK: float = 60
+    GIVE_UP_AFTER: float = 24 * 3600
+    CONCURRENCY: int = 8
+    """Threads of one drain."""
+    MAX_IN_FLIGHT: int | None = None
+    """Most pictures that may be unfinished at the provider at once."""
+    REQUESTS_PER_MINUTE: int = 400
+    """Calls to the provider, over all processes of this site."""
+    CREDIT_PRICE: str | Decimal = "0.01"
+    """Money value of one credit, in ``CURRENCY``."""
+    CURRENCY: str = "USD"
+    PRICES: Mapping[str, int | Mapping[str, int]] = field(default_factory=dict)
+    """Credits per model id, or per rendering speed of a model."""
+    SPENDING_ENABLED: bool = True
+    """``False`` stops every submission at once."""
+    PROXIES: Mapping[str, str] = field(default_factory=dict)
+    """As ``requests`` takes them; the environment's proxies are ignored."""
+    SYNC_INTERVAL: float = 10
+    DRAIN_SLICE: float = 20
+    RETENTION: float | None = None
+    """Days after which prompts and files of unused pictures may go; ``None``: never."""
+
+    @property
+    def credit_price(self) -> Decimal:
+        return Decimal(str(self.CREDIT_PRICE))
+
+    @property
+    def api_keys(self) -> tuple[str, ...]:
+        """Every key whose signature is accepted, the current one first."""
+        return tuple(key for key in (self.API_KEY, *self.PREVIOUS_API_KEYS) if key)
+
+    @property
+    def lease(self) -> timedelta:
+        return timedelta(seconds=self.LEASE)
+
+    @property
+    def webhooks_enabled(self) -> bool:
+        return bool(self.WEBHOOK_BASE_URL)
+
+
+NAMES = tuple(setting.name for setting in fields(AppSettings))
+
+
+def current() -> AppSettings:
+    """The settings as they stand now. Unknown keys are left to the system checks."""
+    given: Mapping[str, Any] = getattr(django_settings, "IDEOGRAM_DJANGO", {})
+    return AppSettings(**{name: given[name] for name in NAMES if name in given})
