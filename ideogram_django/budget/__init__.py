@@ -1,0 +1,1 @@
+"""Money: prices, limits, reservations and the ledger. The only place that changes money."""

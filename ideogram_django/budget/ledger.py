@@ -1,0 +1,118 @@
+"""The ledger: a charge is opened before spending and closed exactly once.
+
+Every function here belongs into the caller's transaction, the same one that moves the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from ideogram_django.apiframe import catalogue
+from ideogram_django.budget import limits
+from ideogram_django.budget.models import Charge
+from ideogram_django.conf import AppSettings
+from ideogram_django.statuses import ChargeState
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What one picture is expected to cost."""
+
+    credits: int
+    amount: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One picture to be charged for."""
+
+    image_uuid: UUID
+    attempt: int
+    model: str
+    price: Price
+
+
+def price_of(settings: AppSettings, model: str, rendering_speed: str = "") -> Price | None:
+    """The price of one picture; ``None`` where it is not known (such a model is not offered)."""
+    credits = catalogue.credits_for(model, rendering_speed, settings.PRICES)
+    return None if credits is None else money(settings, credits)
+
+
+def money(settings: AppSettings, credits: int) -> Price:
+    """The money value of a number of credits."""
+    return Price(
+        credits=credits,
+        amount=(credits * settings.credit_price).quantize(limits.PLACES),
+        currency=settings.CURRENCY,
+    )
+
+
+def open_charges(
+    settings: AppSettings, orders: Sequence[Order], user: AbstractBaseUser | None
+) -> list[Charge]:
+    """Reserve the total against every limit and write one charge per picture, all or none.
+
+    Raises ``ValidationError`` with code ``spending_stopped`` or ``over_limit``.
+    """
+    if not settings.SPENDING_ENABLED:
+        raise ValidationError(
+            _("Making pictures is switched off on this site."), code="spending_stopped"
+        )
+    total = sum((order.price.amount for order in orders), Decimal(0))
+    periods = limits.reserve(user, total)
+    return Charge.objects.bulk_create(
+        [
+            Charge(
+                image_id=order.image_uuid,
+                attempt=order.attempt,
+                model=order.model,
+                user=user,
+                user_label=str(user)[:254] if user is not None else "",
+                expected_credits=order.price.credits,
+                credit_price=settings.credit_price,
+                currency=order.price.currency,
+                expected=order.price.amount,
+                periods=periods,
+            )
+            for order in orders
+        ],
+        batch_size=1000,
+    )
+
+
+def settle(charge: Charge, credits: int | None) -> Decimal | None:
+    """Close the charge with what the provider took; ``None``: at the expected price.
+
+    Returns the amount in the charge's currency, or None where it was closed already.
+    """
+    credits = charge.expected_credits if credits is None else credits
+    charged = (credits * charge.credit_price).quantize(limits.PLACES)
+    closed = Charge.objects.filter(pk=charge.pk, state=ChargeState.RESERVED).update(
+        state=ChargeState.SETTLED, charged_credits=credits, charged=charged, closed_at=Now()
+    )
+    if not closed:
+        return None
+    limits.adjust(charge.periods, charged - charge.expected)
+    return charged
+
+
+def release(charge: Charge) -> bool:
+    """Give the reservation back: it was never sent, or the provider proved a refund."""
+    closed = Charge.objects.filter(pk=charge.pk, state=ChargeState.RESERVED).update(
+        state=ChargeState.RELEASED, charged_credits=0, charged=Decimal(0), closed_at=Now()
+    )
+    if closed:
+        limits.adjust(charge.periods, -charge.expected)
+    return bool(closed)

@@ -1,0 +1,220 @@
+"""Writing to the site's storage so that every object is named by a row before it exists."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import tempfile
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
+from typing import IO, Any
+
+from django.core.exceptions import SuspiciousOperation
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import Storage, storages
+from django.db.models.functions import Now
+
+from ideogram_django.exceptions import PictureError
+from ideogram_django.models import GeneratedImage, StoredObject, picture_path
+from ideogram_django.pictures.verifying import Rendition
+from ideogram_django.statuses import ErrorCode, ObjectKind
+
+logger = logging.getLogger(__name__)
+
+
+def note_original(image: GeneratedImage, alias: str) -> StoredObject:
+    """Write down the name of the file that is about to be fetched."""
+    return StoredObject.objects.create(
+        image=image,
+        name=picture_path(image, "picture.png"),
+        storage=alias,
+        kind=ObjectKind.ORIGINAL,
+        claim=image.claim,
+    )
+
+
+def note_widths(
+    image: GeneratedImage, original: str, alias: str, widths: Iterable[int]
+) -> list[StoredObject]:
+    """Write down the names of the smaller widths, beside the original."""
+    stem = PurePosixPath(original).with_suffix("")
+    return StoredObject.objects.bulk_create(
+        [
+            StoredObject(
+                image=image,
+                # The random part keeps a repeated attempt from meeting the leftovers of another.
+                name=f"{stem}-{width}w-{uuid.uuid4().hex[:8]}.webp",
+                storage=alias,
+                kind=ObjectKind.WIDTH,
+                width=width,
+                claim=image.claim,
+            )
+            for width in widths
+        ]
+    )
+
+
+def rename(noted: StoredObject, extension: str) -> None:
+    """Give the noted name the extension of what was really found, before it is written."""
+    name = str(PurePosixPath(noted.name).with_suffix(f".{extension}"))
+    if name != noted.name:
+        noted.name = name
+        noted.save(update_fields=["name"])
+
+
+def leftovers(image: GeneratedImage) -> list[StoredObject]:
+    """Objects that an earlier, dead claim on this picture noted and never linked."""
+    return list(
+        StoredObject.objects.filter(
+            image=image, linked_at__isnull=True, deleted_at__isnull=True
+        ).exclude(claim=image.claim)
+    )
+
+
+def link(objects: Iterable[StoredObject], names: Iterable[str]) -> None:
+    """Link what was written; a storage that chose another name is taken at its word."""
+    for noted, name in zip(objects, names, strict=True):
+        StoredObject.objects.filter(pk=noted.pk).update(name=name, linked_at=Now())
+
+
+def forget(objects: Iterable[StoredObject]) -> None:
+    """Tombstone objects that are gone from the storage."""
+    StoredObject.objects.filter(pk__in=[noted.pk for noted in objects]).update(deleted_at=Now())
+
+
+# --- in a thread: no database -------------------------------------------------------------------
+
+
+class _LocalFile(File):
+    """A finished file that a file-system storage may move into place instead of copying."""
+
+    def temporary_file_path(self) -> str:
+        return str(self.name)
+
+
+def part_path(storage: Storage, name: str) -> str | None:
+    """Where the unfinished file lies on a local storage: a hidden name made from the noted one.
+
+    ``None`` where the storage is not a local file system.
+    """
+    try:
+        return storage.path(f".{PurePosixPath(name).stem}.part")
+    except NotImplementedError:
+        return None
+
+
+@contextlib.contextmanager
+def private_file(storage: Storage, name: str) -> Iterator[IO[bytes]]:
+    """A file that nobody else can read, for the unfinished download.
+
+    On a file system it lies on the storage's own disk, so that storing it is a rename, under a
+    name that the note gives away, so that a later pass can remove it. Elsewhere it has no name
+    and vanishes with the process.
+    """
+    path = part_path(storage, name)
+    if path is None:
+        with tempfile.TemporaryFile() as file:
+            yield file
+        return
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w+b", opener=lambda p, flags: os.open(p, flags, 0o600)) as file:
+        try:
+            yield file
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+
+class Keeper:
+    """Holds a private file open beyond the block that filled it, until it is stored."""
+
+    def __init__(self, file: IO[bytes], stack: contextlib.ExitStack) -> None:
+        self.file = file
+        self._stack = stack
+        self._later: contextlib.ExitStack | None = None
+
+    def keep(self) -> None:
+        self._later = self._stack.pop_all()
+
+    def close(self) -> None:
+        if self._later is not None:
+            self._later.close()
+
+
+@contextlib.contextmanager
+def kept(source: contextlib.AbstractContextManager[IO[bytes]]) -> Iterator[Keeper]:
+    """A private file that is removed with the block, unless the block keeps it."""
+    with contextlib.ExitStack() as stack:
+        yield Keeper(stack.enter_context(source), stack)
+
+
+@contextlib.contextmanager
+def opened(storage: Storage, name: str) -> Iterator[IO[bytes]]:
+    """A stored file for reading; what the storage raises becomes a PictureError, see ``_save``."""
+    try:
+        file = storage.open(name, "rb")
+    except Exception as error:
+        logger.exception("The storage would not open %s", name)
+        raise PictureError(
+            type(error).__name__, code=ErrorCode.STORAGE_FAILED, permanent=False
+        ) from error
+    with file:
+        yield file  # type: ignore[misc]
+
+
+def save_copy(storage: Storage, name: str, file: IO[bytes]) -> str:
+    """Copy a file into another storage; the name that it got there."""
+    return _save(storage, name, File(file, name=name))
+
+
+def save_original(storage: Storage, name: str, file: IO[bytes]) -> str:
+    """Store the finished file; the name that the storage gave it."""
+    file.flush()
+    file.seek(0)
+    local = part_path(storage, name) is not None
+    content: File[Any] = _LocalFile(file, name=file.name) if local else File(file, name=name)
+    return _save(storage, name, content)
+
+
+def save_widths(
+    storage: Storage, names: Iterable[str], renditions: Iterable[Rendition]
+) -> list[str]:
+    return [
+        _save(storage, name, ContentFile(rendition.content))
+        for name, rendition in zip(names, renditions, strict=True)
+    ]
+
+
+def _save(storage: Storage, name: str, content: File[Any]) -> str:
+    # A storage is a plugin: S3, Azure and the rest raise what their client libraries raise, so
+    # this is the one place that must take any exception for an answer. Nothing is lost by it:
+    # the error is logged and kept as the cause, and the picture is tried again.
+    try:
+        return storage.save(name, content)
+    except Exception as error:
+        logger.exception("The storage refused %s", name)
+        raise PictureError(
+            type(error).__name__, code=ErrorCode.STORAGE_FAILED, permanent=False
+        ) from error
+
+
+def remove(objects: Iterable[StoredObject]) -> list[StoredObject]:
+    """Delete objects, and what is left of their download; those that are gone now."""
+    gone = []
+    for noted in objects:
+        try:
+            storage = storages[noted.storage]
+            path = part_path(storage, noted.name)
+            if path is not None:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
+            storage.delete(noted.name)
+        except SuspiciousOperation:
+            logger.exception("The name %s cannot be ours", noted.name)
+        except Exception:  # see _save
+            logger.exception("The storage would not delete %s", noted.name)
+        else:
+            gone.append(noted)
+    return gone

@@ -1,0 +1,55 @@
+"""What crashes and deletions leave behind. Every part is safe to run twice and at once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import DateTimeField, Exists, ExpressionWrapper, OuterRef, Q, Value
+from django.db.models.functions import Now
+
+from ideogram_django.budget import ledger
+from ideogram_django.budget.models import Charge
+from ideogram_django.conf import AppSettings
+from ideogram_django.drains import files
+from ideogram_django.models import GeneratedImage, StoredObject
+from ideogram_django.statuses import ChargeState
+
+CHUNK = 100
+
+
+def sweep(settings: AppSettings) -> int:
+    """Delete objects that no picture has, and close charges whose picture is gone; how many."""
+    return _sweep_objects(settings) + _sweep_charges()
+
+
+def _sweep_objects(settings: AppSettings) -> int:
+    patience = timedelta(seconds=2 * settings.LEASE + settings.DOWNLOAD_DEADLINE)
+    old = ExpressionWrapper(Now() - Value(patience), output_field=DateTimeField())
+    held = GeneratedImage.objects.filter(
+        pk=OuterRef("image_id"), claim=OuterRef("claim"), lease_until__gt=Now()
+    )
+    unwanted = list(
+        StoredObject.objects.filter(deleted_at__isnull=True)
+        .filter(
+            Q(linked_at__isnull=True, created_at__lt=old)
+            | Q(linked_at__isnull=False, image__isnull=True)
+        )
+        .exclude(Exists(held))
+        .order_by("pk")[:CHUNK]
+    )
+    gone = files.remove(unwanted)
+    files.forget(gone)
+    return len(gone)
+
+
+def _sweep_charges() -> int:
+    closed = 0
+    pictures = GeneratedImage.objects.filter(uuid=OuterRef("image_id"))
+    for charge in Charge.objects.filter(~Exists(pictures), state=ChargeState.RESERVED)[:CHUNK]:
+        with transaction.atomic():
+            if charge.maybe_sent or charge.body:
+                closed += ledger.settle(charge, None) is not None
+            else:
+                closed += ledger.release(charge)
+    return closed

@@ -1,0 +1,276 @@
+"""The coordinator: claims, hands out, saves. Only its thread touches the database."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db.models import Min, Q
+from django.utils import timezone
+
+from ideogram_django import conf, wakeups
+from ideogram_django.conf import AppSettings
+from ideogram_django.drains import housekeeping, provider
+from ideogram_django.drains.steps import Steps
+from ideogram_django.drains.tasks import Task
+from ideogram_django.exceptions import IdeogramError
+from ideogram_django.lifecycle import transitions
+from ideogram_django.models import GeneratedImage
+from ideogram_django.statuses import Status
+
+logger = logging.getLogger(__name__)
+
+LINGER = 0.5
+"""Seconds that a drain without work waits for some before it stops."""
+TICK = 0.1
+POLL_CHUNK = 200
+"""Pictures that one reading of the job list may serve."""
+SAVE_TRIES = 6
+
+POLLED = [Status.SUBMITTED, Status.PROCESSING, Status.FAILED]
+
+
+def work_in_queue() -> None:
+    """One slice in a django-rq worker; wakes its successor where work is left."""
+    wakeups.open_gate()
+    if work(sync=False):
+        wakeups.wake()
+
+
+def work(*, sync: bool, tidy: bool = False, linger: float = LINGER) -> bool:
+    """One slice of work; True where something is still due that can be worked on.
+
+    ``sync``: this is the sync process, whose heartbeat it leaves; ``tidy``: sweep up, too;
+    ``linger``: seconds to wait for more work before it ends.
+    """
+    close_old_connections()
+    settings = conf.current()
+    provider.state()
+    provider.beat(sync=sync)
+    drain = _Drain(settings)
+    try:
+        drain.run(sync=sync, linger=linger)
+    finally:
+        drain.close()
+    if tidy:
+        housekeeping.sweep(settings)
+    return anything_due(settings)
+
+
+def anything_due(settings: AppSettings) -> bool:
+    """Whether a drain would find work now."""
+    return GeneratedImage.objects.filter(due_somewhere(settings)).due().exists()
+
+
+def seconds_to_next() -> float | None:
+    """Seconds until something falls due, by this machine's clock; ``None``: nothing will."""
+    first = GeneratedImage.objects.filter(next_check_at__isnull=False).aggregate(
+        first=Min("next_check_at")
+    )["first"]
+    return None if first is None else (first - timezone.now()).total_seconds()
+
+
+def due_somewhere(settings: AppSettings) -> Q:
+    """Which due rows a drain could work on as things stand: a pause makes none of them urgent."""
+    current = provider.state()
+    workable = Q(status__in=[Status.FETCHING, Status.COMPLETED])
+    if provider.may_call(current):
+        workable |= Q(status__in=[*POLLED, Status.SUBMITTING])
+    if provider.may_send(current, settings) and provider.room_in_flight(settings) != 0:
+        workable |= Q(status=Status.PENDING)
+    return workable
+
+
+class _Drain:
+    def __init__(self, settings: AppSettings) -> None:
+        self.settings = settings
+        self.steps = Steps(settings)
+        # Without ``with``: leaving that block joins the threads, and an RQ time-out would hang.
+        self.threads = ThreadPoolExecutor(
+            max_workers=settings.CONCURRENCY, thread_name_prefix="ideogram"
+        )
+        self.running: dict[Future[Any], Task] = {}
+        self.backlog: deque[Task] = deque()
+        self.renewed = time.monotonic()
+
+    def close(self) -> None:
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        self.steps.close()
+
+    def run(self, *, sync: bool, linger: float) -> None:
+        end = time.monotonic() + self.settings.DRAIN_SLICE
+        idle_since: float | None = None
+        self._ask_account(sync=sync)
+        while True:
+            over = time.monotonic() >= end
+            self._hand_out(claim=not over)
+            if self.running:
+                idle_since = None
+                ready, _rest = wait(self.running, timeout=TICK, return_when=FIRST_COMPLETED)
+                for future in ready:
+                    self._take_in(future)
+                self._renew_leases()
+                continue
+            if over:
+                return
+            idle_since = idle_since or time.monotonic()
+            if time.monotonic() - idle_since >= linger:
+                return
+            time.sleep(TICK)
+
+    # --- giving out -----------------------------------------------------------------------------
+
+    def _hand_out(self, *, claim: bool) -> None:
+        """Fill the free threads: what belongs to claimed pictures first, then fresh claims."""
+        while self.backlog and self._free():
+            self._start(self.backlog.popleft())
+        if claim and self._free():
+            for task in self._claim(self._free()):
+                self._start_or_queue(task)
+
+    def _free(self) -> int:
+        return max(self.settings.CONCURRENCY - len(self.running), 0)
+
+    def _start_or_queue(self, task: Task) -> None:
+        if len(self.running) < self.settings.CONCURRENCY:
+            self._start(task)
+        else:
+            self.backlog.append(task)
+
+    def _start(self, task: Task) -> None:
+        self.running[self.threads.submit(_caught, task.run)] = task
+
+    def _claim(self, free: int) -> Iterable[Task]:
+        current = provider.state()
+        may_call = provider.may_call(current)
+        may_send = provider.may_send(current, self.settings)
+        rows = GeneratedImage.objects.all()
+        tasks: list[Task] = []
+
+        def left() -> int:
+            return free - len(tasks)
+
+        bulk = rows.filter(status=Status.PENDING, bulk=True)
+        share = self._bulk_share(bulk) if may_send else 0
+        free -= share
+        tasks += self._take(rows.filter(status=Status.FETCHING), left(), self.steps.fetch)
+        if may_send:
+            tasks += self._take_to_send(rows.filter(status=Status.PENDING, bulk=False), left())
+        if may_call:
+            tasks += self._take_calls(
+                rows.filter(status=Status.SUBMITTING), left(), self.steps.send
+            )
+            tasks += self._take_polls(rows.filter(status__in=POLLED), left())
+        tasks += self._take(rows.filter(status=Status.COMPLETED), left(), self.steps.finish)
+        free += share
+        if may_send:
+            tasks += self._take_to_send(bulk, left())
+        return tasks
+
+    def _bulk_share(self, bulk: Any) -> int:
+        """One thread is kept for bulk runs, so that single pictures never starve them."""
+        if self.settings.CONCURRENCY < 2 or any(task.bulk for task in self.running.values()):
+            return 0
+        return 1 if bulk.due().exists() else 0
+
+    def _take(
+        self, rows: Any, count: int, step: Callable[[GeneratedImage], Iterable[Task]]
+    ) -> list[Task]:
+        if count <= 0:
+            return []
+        images = transitions.claim(rows, limit=count, lease=self.settings.LEASE)
+        return self._planned(images, step)
+
+    def _take_to_send(self, rows: Any, count: int) -> list[Task]:
+        room = provider.room_in_flight(self.settings)
+        count = count if room is None else min(count, room)
+        return self._take_calls(rows, count, self.steps.send, to=Status.SUBMITTING)
+
+    def _take_calls(
+        self, rows: Any, count: int, step: Any, *, to: Status | None = None
+    ) -> list[Task]:
+        if count <= 0 or not rows.due().exists():
+            return []
+        permitted = provider.permits(count, self.settings)
+        images = transitions.claim(rows, limit=permitted, lease=self.settings.LEASE, to=to)
+        provider.give_back(permitted - len(images), self.settings)
+        return self._planned(images, step)
+
+    def _take_polls(self, rows: Any, count: int) -> list[Task]:
+        if count <= 0 or not rows.due().exists() or not provider.permits(1, self.settings):
+            return []
+        images = transitions.claim(rows, limit=POLL_CHUNK, lease=self.settings.LEASE)
+        return self._planned([images] if images else [], self.steps.poll)
+
+    def _planned(self, work: Sequence[Any], step: Callable[[Any], Iterable[Task]]) -> list[Task]:
+        planned: list[Task] = []
+        for one in work:
+            planned += self._guarded(partial(step, one), what=one) or ()
+        return planned
+
+    def _ask_account(self, *, sync: bool) -> None:
+        if provider.take_probe() or (sync and provider.take_balance()):
+            self._start(self.steps.ask_account())
+
+    # --- taking in ------------------------------------------------------------------------------
+
+    def _take_in(self, future: Future[Any]) -> None:
+        task = self.running.pop(future)
+        error = future.exception()
+        if error is not None:
+            # A bug of ours, not an answer. The claim runs out and the picture is tried again.
+            logger.error("A step failed for %s", _named(task), exc_info=error)
+            return
+        answer = future.result()
+        following = self._guarded(partial(task.done, answer), what=_named(task))
+        self.backlog.extend(following or ())
+
+    def _guarded(
+        self, step: Callable[[], Iterable[Task] | None], *, what: object
+    ) -> Iterable[Task] | None:
+        """Save an answer, through a short outage of the database; one picture stops no other."""
+        for number in range(SAVE_TRIES):
+            try:
+                return step()
+            except (OperationalError, InterfaceError):
+                logger.warning("The database did not take an answer for %s", what, exc_info=True)
+                connection.close()
+                time.sleep(0.1 * 2**number)
+            except wakeups.JobTimeoutException:
+                raise
+            except Exception:
+                logger.exception("A step failed for %s", what)
+                return None
+        logger.error("The database was away too long; %s is found again by its lease.", what)
+        return None
+
+    def _renew_leases(self) -> None:
+        if time.monotonic() - self.renewed < self.settings.LEASE / 3:
+            return
+        self.renewed = time.monotonic()
+        held: list[tuple[int, UUID]] = [
+            (image.pk, image.claim)
+            for task in (*self.running.values(), *self.backlog)
+            for image in task.images
+            if image.claim is not None
+        ]
+        transitions.renew(GeneratedImage.objects.all(), held, self.settings.LEASE)
+
+
+def _caught(run: Callable[[], Any]) -> Any:
+    """The step's value, or the error that it is about, as an answer."""
+    try:
+        return run()
+    except IdeogramError as error:
+        return error
+
+
+def _named(task: Task) -> str:
+    return ", ".join(str(image.uuid) for image in task.images[:5]) or "the account"

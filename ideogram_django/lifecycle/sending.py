@@ -1,0 +1,243 @@
+"""Getting a request to the provider, once: freeze, send, and what each answer means.
+
+The order is the whole trick. A row is claimed; body and key are frozen and committed; only then
+is anything sent. Whatever dies after that finds the same bytes and the same key, and everything
+that may have been sent stays marked ``maybe_sent`` until evidence clears it: while it stands
+there is no way back to ``pending``, no cancel, no release and no new key.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
+
+from ideogram_django.apiframe import payloads, signatures
+from ideogram_django.apiframe.catalogue import CleanRequest
+from ideogram_django.budget import ledger
+from ideogram_django.budget.models import Charge
+from ideogram_django.conf import AppSettings
+from ideogram_django.lifecycle import references, tokens
+from ideogram_django.lifecycle.transitions import (
+    OPEN,
+    UNHELD,
+    announce,
+    later,
+    let_go,
+    move,
+    row,
+)
+from ideogram_django.statuses import ErrorCode, Status
+
+if TYPE_CHECKING:
+    from ideogram_django.models import GeneratedImage
+
+logger = logging.getLogger(__name__)
+
+REPEAT_FOR = timedelta(hours=23)
+"""The provider keeps an idempotency key for 24 hours; one hour is left for clocks and queues."""
+MOST_WAIT = 60.0
+"""Seconds between two tries of the same sending, at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frozen:
+    """What is sent, now and at every repeat."""
+
+    body: bytes
+    idempotency_key: str
+
+
+def freeze(image: GeneratedImage, settings: AppSettings, uploads: Mapping[UUID, str]) -> Frozen:
+    """Fix body and key of the current attempt; the first caller decides, later ones get the same.
+
+    ``uploads`` maps this site's own reference pictures to their addresses at the provider.
+    """
+    charge = _charge(image)
+    if not charge.body:
+        body = payloads.submit_body(
+            CleanRequest(
+                prompt=image.prompt,
+                model=image.model,
+                parameters=references.replace_own(image.parameters, uploads),
+                credits=charge.expected_credits,
+            ),
+            webhook_url=tokens.webhook_url(settings, image.uuid, image.attempt),
+            webhook_url_key=settings.WEBHOOK_URL_KEY,
+        )
+        Charge.objects.filter(pk=charge.pk, body="").update(
+            body=body.decode(),
+            key_fingerprint=signatures.key_fingerprint(settings.API_KEY),
+            first_sent_at=Now(),
+            sendings=F("sendings") + 1,
+        )
+        charge.refresh_from_db()
+    else:
+        Charge.objects.filter(pk=charge.pk).update(sendings=F("sendings") + 1)
+        charge.sendings += 1
+    return Frozen(body=charge.body.encode(), idempotency_key=str(charge.idempotency_key))
+
+
+def was_frozen(image: GeneratedImage) -> bool:
+    """True where an earlier claim got as far as fixing the body, so that it may have sent it."""
+    return bool(_charge(image).body)
+
+
+def suspect(image: GeneratedImage) -> None:
+    """A worker died between freezing and saving the answer: nobody knows what it sent."""
+    charge = _charge(image)
+    Charge.objects.filter(pk=charge.pk).exclude(body="").update(maybe_sent=True)
+    charge.maybe_sent = True
+
+
+def may_repeat(image: GeneratedImage, settings: AppSettings) -> bool:
+    """Whether the provider still recognises our key as the same request."""
+    charge = _charge(image)
+    if charge.key_fingerprint != signatures.key_fingerprint(settings.API_KEY):
+        return False
+    return charge.first_sent_at is None or timezone.now() - charge.first_sent_at < REPEAT_FOR
+
+
+def accepted(image: GeneratedImage, job_id: str, *, first_check: float) -> bool:
+    """The provider has the job: save its id at once, lease or no lease.
+
+    False where this id belongs to another charge, or another id is on this one already.
+    """
+    charge = _charge(image)
+    if not _note_job(charge, job_id):
+        return False
+    taken = move(
+        row(image).filter(Q(job_id__isnull=True) | Q(job_id=job_id)),
+        source=[Status.SUBMITTING],
+        to=Status.SUBMITTED,
+        job_id=job_id,
+        submitted_at=Now(),
+        next_check_at=later(first_check),
+        checks=0,
+        **UNHELD,
+    )
+    if not taken:
+        # Somebody decided meanwhile. Where that was a doubtful failure, this is evidence.
+        row(image).filter(OPEN, job_id__isnull=True).update(job_id=job_id, next_check_at=Now())
+    return True
+
+
+def _note_job(charge: Charge, job_id: str) -> bool:
+    try:
+        with transaction.atomic():
+            first = Charge.objects.filter(pk=charge.pk, job_id__isnull=True).update(
+                job_id=job_id, maybe_sent=True
+            )
+    except IntegrityError:
+        logger.error("Job %s is on another charge already; not taken for %s.", job_id, charge.pk)
+        return False
+    charge.refresh_from_db()
+    if first or charge.job_id == job_id:
+        return True
+    if job_id not in charge.other_job_ids:
+        Charge.objects.filter(pk=charge.pk).update(other_job_ids=[*charge.other_job_ids, job_id])
+    logger.error(
+        "The provider made two jobs for one charge (%s): %s and %s. Ask for a refund of one.",
+        charge.pk,
+        charge.job_id,
+        job_id,
+    )
+    return False
+
+
+def not_sent(image: GeneratedImage, *, after: float) -> None:
+    """This try did not arrive: back to ``pending``, unless an earlier one might have."""
+    if _charge(image).maybe_sent:
+        let_go(image, after=max(after, 1))
+        return
+    move(
+        row(image).filter(claim=image.claim, charge__maybe_sent=False),
+        source=[Status.SUBMITTING],
+        to=Status.PENDING,
+        next_check_at=later(after),
+        checks=F("checks") + 1,
+        **UNHELD,
+    )
+
+
+def unknown(image: GeneratedImage) -> None:
+    """This try may have been accepted: look for evidence soon, then repeat with the same key."""
+    charge = _charge(image)
+    Charge.objects.filter(pk=charge.pk).update(maybe_sent=True)
+    let_go(image, after=backoff(charge.sendings))
+
+
+def rejected(image: GeneratedImage, detail: str) -> None:
+    """The provider refuses this request for good. Safe only where nothing ambiguous went before."""
+    if _charge(image).maybe_sent:
+        unknown(image)
+        return
+    with transaction.atomic():
+        failed = move(
+            row(image).filter(claim=image.claim, charge__maybe_sent=False),
+            source=[Status.SUBMITTING],
+            to=Status.FAILED,
+            error_code=ErrorCode.REJECTED,
+            error_detail=detail,
+            finished_at=Now(),
+            next_check_at=None,
+            **UNHELD,
+        )
+        if failed:
+            ledger.release(_charge(image))
+            announce(image)
+
+
+def reference_failed(image: GeneratedImage, detail: str) -> None:
+    """A reference picture could not be uploaded; the request itself was never sent."""
+    with transaction.atomic():
+        failed = move(
+            row(image).filter(claim=image.claim, charge__body=""),
+            source=[Status.SUBMITTING],
+            to=Status.FAILED,
+            error_code=ErrorCode.REFERENCE_FAILED,
+            error_detail=detail,
+            finished_at=Now(),
+            next_check_at=None,
+            **UNHELD,
+        )
+        if failed:
+            ledger.release(_charge(image))
+            announce(image)
+
+
+def give_up_unknown(image: GeneratedImage) -> None:
+    """No evidence, and the key is too old or another: only a person may decide what is next."""
+    with transaction.atomic():
+        failed = move(
+            row(image).filter(claim=image.claim),
+            source=[Status.SUBMITTING],
+            to=Status.FAILED,
+            error_code=ErrorCode.OUTCOME_UNKNOWN,
+            finished_at=Now(),
+            next_check_at=None,
+            cost=Coalesce(F("cost"), F("price")),
+            **UNHELD,
+        )
+        if failed:
+            ledger.settle(_charge(image), None)
+            announce(image)
+
+
+def backoff(tries: int, *, first: float = 2.0, most: float = MOST_WAIT) -> float:
+    """Seconds to wait after ``tries`` tries: doubling from ``first`` up to ``most``."""
+    return min(first * 2 ** min(max(tries - 1, 0), 10), most)
+
+
+def _charge(image: GeneratedImage) -> Charge:
+    if image.charge is None:
+        raise AssertionError(f"Picture {image.pk} is being sent without a charge")
+    return image.charge

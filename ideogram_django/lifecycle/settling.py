@@ -1,0 +1,304 @@
+"""Taking in what the provider says about a job. Webhook and poll end in the same functions."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce, Now
+
+from ideogram_django.apiframe import failures
+from ideogram_django.apiframe.payloads import Job, JobStatus, WebhookCall
+from ideogram_django.budget import ledger
+from ideogram_django.lifecycle.transitions import (
+    OPEN,
+    UNHELD,
+    announce,
+    later,
+    let_go,
+    move,
+    row,
+)
+from ideogram_django.statuses import ErrorCode, Status
+
+if TYPE_CHECKING:
+    from ideogram_django.models import GeneratedImage
+    from ideogram_django.querysets import GeneratedImageQuerySet
+
+logger = logging.getLogger(__name__)
+
+UNDER_WAY = (Status.SUBMITTING, Status.SUBMITTED, Status.PROCESSING)
+FAILURE_CODES = {
+    failures.Failure.REFUSED: ErrorCode.REFUSED,
+    failures.Failure.BUSY: ErrorCode.PROVIDER_BUSY,
+    failures.Failure.OTHER: ErrorCode.PROVIDER_FAILED,
+}
+MISSING_POLLS = 3
+"""A 404 for a job that was there counts only when it repeats: replicas lag behind."""
+
+
+# --- webhooks: one guarded UPDATE on the token's row, no reading before it ----------------------
+
+
+def heard(rows: GeneratedImageQuerySet, uuid: UUID, attempt: int, call: WebhookCall) -> bool:
+    """A signed call is taken at its word. False: it changed nothing (late, twice, not ours)."""
+    if call.status is JobStatus.COMPLETED and call.image_urls:
+        to, changes = (
+            Status.FETCHING,
+            {
+                "result_url": call.image_urls[0],
+                "charged_credits": call.credit_cost,
+                "progress": 100,
+                "error_code": "",
+                "error_detail": "",
+                "finished_at": None,
+            },
+        )
+        where = Q(status__in=UNDER_WAY) | OPEN
+    elif call.status is JobStatus.FAILED:
+        to, changes = (
+            Status.FAILED,
+            {
+                "error_code": FAILURE_CODES[failures.classify(call.error)],
+                "error_detail": call.error,
+                "finished_at": Now(),
+            },
+        )
+        where = Q(status__in=UNDER_WAY)
+    else:
+        # Progress, a cancelled job, or a result in no shape that we know: ask the API itself.
+        return hinted(rows, uuid, attempt, call.job_id)
+    changed = _told(
+        rows.filter(uuid=uuid, attempt=attempt).filter(
+            Q(job_id__isnull=True) | Q(job_id=call.job_id)
+        ),
+        to=to,
+        where=where,
+        job_id=call.job_id,
+        # Due at once: to be fetched, or, where it failed, to read what became of the credits.
+        next_check_at=Now(),
+        checks=0,
+        **changes,
+        **UNHELD,
+    )
+    if changed and to is Status.FAILED:
+        image = rows.filter(uuid=uuid, attempt=attempt).first()
+        if image is not None:
+            announce(image)
+    return changed
+
+
+def hinted(rows: GeneratedImageQuerySet, uuid: UUID, attempt: int, job_id: str) -> bool:
+    """An unsigned call with a good token proves nothing, but is reason to ask the API now."""
+    return bool(
+        rows.filter(uuid=uuid, attempt=attempt)
+        .filter(Q(status__in=UNDER_WAY) | OPEN)
+        .filter(Q(job_id__isnull=True) | Q(job_id=job_id))
+        .update(job_hint=job_id, next_check_at=Now())
+    )
+
+
+def _told(rows: GeneratedImageQuerySet, *, to: Status, where: Q, **changes: Any) -> bool:
+    try:
+        return bool(move(rows, source=UNDER_WAY, to=to, where=where, **changes))
+    except IntegrityError:
+        logger.error("A webhook named job %s, which another picture has.", changes["job_id"])
+        return False
+
+
+# --- polls --------------------------------------------------------------------------------------
+
+
+def apply(image: GeneratedImage, job: Job, *, next_check: float, give_up: bool) -> None:
+    """Take in the authoritative state of this picture's job.
+
+    ``next_check``: seconds until the next look while it is unfinished; ``give_up``: it is too
+    old, and this was the last look.
+    """
+    if job.status is JobStatus.COMPLETED:
+        _completed(image, job)
+    elif job.status is JobStatus.FAILED:
+        code = FAILURE_CODES[failures.classify(job.error)]
+        _failed(image, code, job.error, credits=job.credit_cost, refundable=True)
+    elif job.status is JobStatus.CANCELLED:
+        _failed(
+            image,
+            ErrorCode.PROVIDER_CANCELLED,
+            job.error,
+            credits=job.credit_cost,
+            refundable=True,
+        )
+    elif give_up:
+        _failed(image, ErrorCode.GAVE_UP, "", credits=None, refundable=False)
+    else:
+        _still_running(image, job, next_check)
+
+
+def _still_running(image: GeneratedImage, job: Job, next_check: float) -> None:
+    if image.status == Status.FAILED:
+        let_go(image, after=max(next_check, 300))
+        return
+    started = job.status is JobStatus.PROCESSING
+    move(
+        row(image).filter(claim=image.claim),
+        source=[Status.SUBMITTED, Status.PROCESSING] if started else [Status(image.status)],
+        to=Status.PROCESSING if started else Status(image.status),
+        progress=job.progress if job.progress is not None else F("progress"),
+        next_check_at=later(next_check),
+        checks=F("checks") + 1,
+        **UNHELD,
+    )
+
+
+def _completed(image: GeneratedImage, job: Job) -> None:
+    if not job.image_urls:
+        code = ErrorCode.RESULT_EXPIRED if job.expired else ErrorCode.NO_RESULT
+        _failed(image, code, "", credits=job.credit_cost, refundable=False)
+        return
+    if job.expired:
+        _failed(image, ErrorCode.RESULT_EXPIRED, "", credits=job.credit_cost, refundable=False)
+        return
+    moved = move(
+        row(image),
+        source=[*UNDER_WAY, Status.FAILED],
+        where=Q(status__in=UNDER_WAY) | OPEN,
+        to=Status.FETCHING,
+        job_id=job.id,
+        result_url=job.image_urls[0],
+        charged_credits=job.credit_cost,
+        progress=100,
+        error_code="",
+        error_detail="",
+        finished_at=None,
+        next_check_at=Now(),
+        checks=0,
+        **UNHELD,
+    )
+    if not moved:
+        # A confirmed failure stays one; only its money may still be open.
+        _close_failed(image, credits=job.credit_cost, refundable=False)
+
+
+def _failed(
+    image: GeneratedImage, code: ErrorCode, detail: str, *, credits: int | None, refundable: bool
+) -> None:
+    with transaction.atomic():
+        failed = move(
+            row(image),
+            source=UNDER_WAY,
+            to=Status.FAILED,
+            error_code=code,
+            error_detail=detail,
+            charged_credits=credits,
+            finished_at=Now(),
+            next_check_at=None,
+            **UNHELD,
+        )
+        if not failed and refundable:
+            # We had given up, or a webhook told us before: now it is certain, and why.
+            row(image).filter(status=Status.FAILED).update(
+                error_code=code, error_detail=detail, charged_credits=credits
+            )
+        _close_failed(image, credits=credits, refundable=refundable)
+        if failed:
+            announce(image)
+
+
+def _close_failed(image: GeneratedImage, *, credits: int | None, refundable: bool) -> None:
+    """Close the money of a failed picture: back on proof of refund, else what it cost."""
+    charge = image.charge
+    if charge is None:
+        return
+    with transaction.atomic():
+        if refundable and credits == 0:
+            ledger.release(charge)
+        else:
+            ledger.settle(charge, credits)
+        charge.refresh_from_db()
+        row(image).filter(status=Status.FAILED).update(
+            cost=charge.charged, next_check_at=None, **UNHELD
+        )
+
+
+def missing(image: GeneratedImage, *, next_check: float) -> None:
+    """The provider says that there is no such job. Believed when it repeats."""
+    if image.checks + 1 < MISSING_POLLS:
+        let_go(image, after=next_check)
+        return
+    if image.status == Status.FAILED:
+        _close_failed(image, credits=None, refundable=False)
+        return
+    _failed(image, ErrorCode.RESULT_EXPIRED, "", credits=None, refundable=False)
+
+
+# --- the file -----------------------------------------------------------------------------------
+
+
+def completed(image: GeneratedImage, *, name: str, **facts: Any) -> bool:
+    """The file is in storage under ``name``: fetching → completed, by the holder of the claim.
+
+    Call inside ``atomic()``, together with linking the stored object. ``facts``: width, height,
+    format, size, sha256. The widths are due from now on.
+    """
+    charge = image.charge
+    done = move(
+        row(image).filter(claim=image.claim),
+        source=[Status.FETCHING],
+        to=Status.COMPLETED,
+        file=name,
+        finished_at=Now(),
+        next_check_at=Now(),
+        checks=0,
+        error_code="",
+        error_detail="",
+        **facts,
+    )
+    if not done:
+        return False
+    if charge is not None:
+        if charge.job_id is None and image.job_id:
+            type(charge)._base_manager.filter(pk=charge.pk, job_id__isnull=True).update(
+                job_id=image.job_id, maybe_sent=True
+            )
+        ledger.settle(charge, image.charged_credits)
+        charge.refresh_from_db()
+        row(image).update(cost=Coalesce(F("cost"), charge.charged))
+    announce(image)
+    return True
+
+
+def unusable(image: GeneratedImage, code: ErrorCode, detail: str) -> None:
+    """The job is done and paid for, but its file is not one that this site can have."""
+    with transaction.atomic():
+        failed = move(
+            row(image).filter(claim=image.claim),
+            source=[Status.FETCHING],
+            to=Status.FAILED,
+            error_code=code,
+            error_detail=detail,
+            finished_at=Now(),
+            next_check_at=None,
+            **UNHELD,
+        )
+        if failed:
+            _close_failed(image, credits=image.charged_credits, refundable=False)
+            announce(image)
+
+
+def widths_stored(image: GeneratedImage, renditions: list[dict[str, Any]]) -> bool:
+    """The smaller widths are there."""
+    return bool(
+        row(image).filter(claim=image.claim, status=Status.COMPLETED).update(renditions=renditions)
+    )
+
+
+def nothing_left(image: GeneratedImage, **changes: Any) -> bool:
+    """Everything that follows completion is done; the row is never due again."""
+    return bool(
+        row(image)
+        .filter(claim=image.claim, status=Status.COMPLETED)
+        .update(next_check_at=None, **UNHELD, **changes)
+    )

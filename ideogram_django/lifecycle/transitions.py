@@ -1,0 +1,148 @@
+"""Which status may follow which, and the one way to change it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+from django.db import transaction
+from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet, Value
+from django.db.models.functions import Now
+
+from ideogram_django import signals
+from ideogram_django.statuses import OPEN_ERRORS, Status
+
+if TYPE_CHECKING:
+    from ideogram_django.models import GeneratedImage
+    from ideogram_django.querysets import GeneratedImageQuerySet
+
+logger = logging.getLogger(__name__)
+
+FOLLOWS: Mapping[Status, frozenset[Status]] = {
+    Status.DRAFT: frozenset({Status.PENDING}),
+    Status.PENDING: frozenset({Status.SUBMITTING, Status.CANCELLED}),
+    Status.SUBMITTING: frozenset(
+        {
+            Status.PENDING,
+            Status.SUBMITTED,
+            Status.PROCESSING,
+            Status.FETCHING,
+            Status.FAILED,
+        }
+    ),
+    Status.SUBMITTED: frozenset(
+        {Status.SUBMITTED, Status.PROCESSING, Status.FETCHING, Status.FAILED}
+    ),
+    Status.PROCESSING: frozenset({Status.PROCESSING, Status.FETCHING, Status.FAILED}),
+    Status.FETCHING: frozenset({Status.COMPLETED, Status.FAILED}),
+    Status.COMPLETED: frozenset(),
+    # To fetching by evidence where the failure is open, to pending by a person.
+    Status.FAILED: frozenset({Status.FETCHING, Status.PENDING}),
+    Status.CANCELLED: frozenset({Status.PENDING}),
+}
+
+UNHELD: Mapping[str, Any] = {"claim": None, "lease_until": None}
+OPEN = Q(status=Status.FAILED, error_code__in=OPEN_ERRORS)
+"""Failed, but not beyond doubt: evidence may still bring the picture."""
+
+
+def move(
+    rows: GeneratedImageQuerySet | QuerySet[GeneratedImage],
+    *,
+    source: Collection[Status],
+    to: Status,
+    where: Q | None = None,
+    **changes: Any,
+) -> int:
+    """Change status and columns of the rows that still stand in ``source``; how many did.
+
+    One UPDATE: one row changed means "I did it", none means that somebody else was first.
+    """
+    for status in source:
+        if to not in FOLLOWS[status]:
+            raise AssertionError(f"{to} may not follow {status}")
+    return rows.filter(Q(status__in=source) if where is None else where).update(
+        status=to, **changes
+    )
+
+
+def later(seconds: float) -> Any:
+    """``seconds`` from now by the database's clock, which all processes share."""
+    if seconds <= 0:
+        return Now()
+    return ExpressionWrapper(
+        Now() + Value(timedelta(seconds=seconds)), output_field=DateTimeField()
+    )
+
+
+def row(image: GeneratedImage) -> QuerySet[GeneratedImage]:
+    """The row of this picture's current attempt: answers to an older one do not touch it."""
+    return type(image)._base_manager.filter(pk=image.pk, attempt=image.attempt)
+
+
+def claim(
+    rows: GeneratedImageQuerySet, *, limit: int, lease: float, to: Status | None = None
+) -> list[GeneratedImage]:
+    """Take up to ``limit`` due rows for ``lease`` seconds; the rows, with their charges.
+
+    Keys first, then one UPDATE that repeats the condition (Django refuses to update a slice),
+    then what the fresh token really got hold of.
+    """
+    keys = list(
+        rows.due().order_by("-priority", "next_check_at", "pk").values_list("pk", flat=True)[:limit]
+    )
+    if not keys:
+        return []
+    token = uuid4()
+    changes: dict[str, Any] = {"claim": token, "lease_until": later(lease)}
+    if to is not None:
+        changes["status"] = to
+    if not rows.due().filter(pk__in=keys).update(**changes):
+        return []
+    claimed = rows.model._base_manager.filter(claim=token).select_related("charge")
+    return list(claimed.order_by("-priority", "pk"))
+
+
+def renew(
+    rows: QuerySet[GeneratedImage], claims: Collection[tuple[int, UUID]], lease: float
+) -> None:
+    """Hold on to rows whose work is still under way."""
+    by_token: dict[UUID, list[int]] = {}
+    for pk, token in claims:
+        by_token.setdefault(token, []).append(pk)
+    for token, keys in by_token.items():
+        rows.filter(pk__in=keys, claim=token).update(lease_until=later(lease))
+
+
+def let_go(image: GeneratedImage, *, after: float, **changes: Any) -> bool:
+    """End our claim without a change of status; look again ``after`` seconds."""
+    return bool(
+        row(image)
+        .filter(claim=image.claim)
+        .update(next_check_at=later(after), checks=F("checks") + 1, **UNHELD, **changes)
+    )
+
+
+def announce(image: GeneratedImage) -> None:
+    """Send the signal for a final status after the commit; receivers get the saved row."""
+    model, pk = type(image), image.pk
+
+    def send() -> None:
+        try:
+            saved = model._base_manager.get(pk=pk)
+        except model.DoesNotExist:
+            return
+        signal = {
+            Status.COMPLETED: signals.image_completed,
+            Status.FAILED: signals.image_failed,
+        }.get(Status(saved.status))
+        if signal is None:
+            return
+        for receiver, outcome in signal.send_robust(sender=model, image=saved):
+            if isinstance(outcome, Exception):
+                logger.error("Receiver %r failed for %s", receiver, saved.uuid, exc_info=outcome)
+
+    transaction.on_commit(send, robust=True)

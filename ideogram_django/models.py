@@ -1,0 +1,452 @@
+"""The picture and its family."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import sync_to_async
+from django.conf import settings as django_settings
+from django.core.files.storage import storages
+from django.db import models, transaction
+from django.utils import timezone
+from django.utils.deconstruct import deconstructible
+from django.utils.translation import gettext_lazy as _
+
+from ideogram_django import conf, lifecycle
+from ideogram_django.budget.models import MONEY, Charge, SpendingLimit, SpendingPeriod
+from ideogram_django.querysets import GeneratedImageQuerySet
+from ideogram_django.statuses import (
+    FINISHED,
+    IN_PROGRESS,
+    ErrorCode,
+    ObjectKind,
+    PauseCode,
+    Status,
+)
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = [
+    "Charge",
+    "GeneratedImage",
+    "PictureStorage",
+    "ProviderState",
+    "SpendingLimit",
+    "SpendingPeriod",
+    "StoredObject",
+    "picture_path",
+]
+
+
+@deconstructible(path="ideogram_django.models.PictureStorage")
+class PictureStorage:
+    """The storage that ``STORAGE`` names, looked up at each use.
+
+    A callable given to ``FileField(storage=…)`` runs at import, where a missing alias raises
+    before any system check can explain it, and a ``LazyObject`` is unwrapped by the migration
+    writer, which would put the site's setting into the migration. Hence a plain delegate.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # copying and pickling ask before there is any setting
+            raise AttributeError(name)
+        return getattr(storages[conf.current().STORAGE], name)
+
+
+picture_storage = PictureStorage()
+
+
+def picture_path(instance: object, filename: str) -> str:
+    """A name that nothing else has: the prefix of ``UPLOAD_TO`` and a random part.
+
+    Migrations hold this function's path, so it must not move.
+    """
+    prefix = timezone.localtime().strftime(conf.current().UPLOAD_TO)
+    suffix = PurePosixPath(filename).suffix.lower()
+    return str(PurePosixPath(prefix) / f"{uuid.uuid4().hex}{suffix}")
+
+
+class GeneratedImage(models.Model):
+    """A picture that is wanted, being made, or there."""
+
+    Status = Status
+
+    uuid = models.UUIDField(_("public id"), default=uuid.uuid4, unique=True, editable=False)
+    request_id = models.UUIDField(null=True, blank=True, editable=False)
+    request_number = models.PositiveIntegerField(default=0, editable=False)
+    batch = models.UUIDField(_("sheet"), null=True, blank=True, editable=False, db_index=True)
+    bulk = models.BooleanField(_("bulk"), default=False, editable=False)
+    priority = models.SmallIntegerField(_("priority"), default=0, editable=False)
+    picked = models.BooleanField(_("picked"), default=False)
+    parent: models.ForeignKey[GeneratedImage | None, GeneratedImage | None] = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="children",
+        verbose_name=_("made from"),
+    )
+    replaces: models.ForeignKey[GeneratedImage | None, GeneratedImage | None] = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="replacements",
+        verbose_name=_("replaces"),
+    )
+    requested_by = models.ForeignKey(
+        django_settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("requested by"),
+    )
+
+    prompt = models.TextField(_("prompt"), help_text=_("The text sent to the provider."))
+    typed_prompt = models.TextField(_("typed prompt"), blank=True)
+    profile = models.CharField(_("prompt profile"), max_length=100, blank=True)
+    profile_version = models.PositiveIntegerField(null=True, blank=True)
+    source_fingerprint = models.CharField(max_length=64, blank=True, editable=False)
+
+    # No choices here: these values are the provider's, and each new one would be a migration
+    # in every project.
+    model = models.CharField(_("model"), max_length=100)
+    style_type = models.CharField(_("style"), max_length=50, blank=True)
+    magic_prompt_option = models.CharField(_("magic prompt"), max_length=20, blank=True)
+    negative_prompt = models.TextField(_("negative prompt"), blank=True)
+    rendering_speed = models.CharField(_("rendering speed"), max_length=20, blank=True)
+    seed = models.BigIntegerField(_("seed"), null=True, blank=True)
+    aspect_ratio = models.CharField(_("shape"), max_length=20, blank=True)
+    resolution = models.CharField(_("resolution"), max_length=20, blank=True)
+    reference_image = models.TextField(_("reference picture"), blank=True)
+    style_reference_images = models.JSONField(_("style references"), default=list, blank=True)
+    style_preset = models.CharField(_("style preset"), max_length=100, blank=True)
+
+    status = models.CharField(
+        _("status"), max_length=12, choices=Status, default=Status.DRAFT, editable=False
+    )
+    progress = models.PositiveSmallIntegerField(_("progress"), null=True, blank=True)
+    error_code = models.CharField(_("error"), max_length=40, blank=True)
+    error_detail = models.TextField(_("what the provider said"), blank=True)
+    uploaded = models.BooleanField(_("own work"), default=False, editable=False)
+
+    charge = models.OneToOneField(
+        Charge,
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("charge"),
+    )
+    attempt = models.PositiveSmallIntegerField(default=0, editable=False)
+    job_id = models.CharField(
+        _("job"), max_length=64, null=True, blank=True, unique=True, editable=False
+    )
+    job_hint = models.CharField(max_length=64, blank=True, editable=False)
+    result_url = models.TextField(blank=True, editable=False)
+    charged_credits = models.PositiveIntegerField(null=True, blank=True, editable=False)
+    price = models.DecimalField(_("expected price"), null=True, blank=True, **MONEY)
+    cost = models.DecimalField(_("charged"), null=True, blank=True, **MONEY)
+    currency = models.CharField(_("currency"), max_length=3, blank=True)
+
+    file = models.FileField(
+        _("file"), upload_to=picture_path, storage=picture_storage, max_length=255, blank=True
+    )
+    width = models.PositiveIntegerField(_("width"), null=True, blank=True)
+    height = models.PositiveIntegerField(_("height"), null=True, blank=True)
+    format = models.CharField(_("format"), max_length=10, blank=True)
+    size = models.PositiveBigIntegerField(_("size in bytes"), null=True, blank=True)
+    sha256 = models.CharField(max_length=64, blank=True, editable=False)
+    renditions = models.JSONField(default=list, blank=True, editable=False)
+    alt_text = models.CharField(
+        _("alternative text"),
+        max_length=1000,
+        blank=True,
+        help_text=_("What the picture tells people who cannot see it."),
+    )
+    decorative = models.BooleanField(
+        _("decorative"), default=False, help_text=_("Tells nothing that the text does not.")
+    )
+
+    created_at = models.DateTimeField(_("made"), auto_now_add=True)
+    submitted_at = models.DateTimeField(_("sent"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    next_check_at = models.DateTimeField(null=True, blank=True, editable=False)
+    checks = models.PositiveIntegerField(default=0, editable=False)
+    claim = models.UUIDField(null=True, blank=True, editable=False)
+    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+
+    target_type = models.ForeignKey(
+        "contenttypes.ContentType",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+    target_id = models.CharField(max_length=64, blank=True, editable=False)
+    target_field = models.CharField(max_length=100, blank=True, editable=False)
+    attached_at = models.DateTimeField(null=True, blank=True, editable=False)
+    extra = models.JSONField(
+        default=dict, blank=True, editable=False, help_text=_("For the site's own data.")
+    )
+
+    objects = GeneratedImageQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("picture")
+        verbose_name_plural = _("pictures")
+        ordering = ["-id"]
+        permissions = [("generate_generatedimage", _("Can spend money on pictures"))]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["request_id", "request_number"],
+                condition=models.Q(request_id__isnull=False),
+                name="ideogram_django_one_per_request",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status=Status.DRAFT)
+                | models.Q(uploaded=True)
+                | models.Q(charge__isnull=False),
+                name="ideogram_django_charged_after_draft",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status__in=Status.values), name="ideogram_django_status"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["status", "id"], name="ideogram_django_by_status"),
+            # What a drain asks for. Its size follows the work that is waiting, not the rows.
+            models.Index(
+                fields=["status", "next_check_at"],
+                condition=models.Q(next_check_at__isnull=False),
+                name="ideogram_django_due",
+            ),
+            models.Index(
+                fields=["claim"],
+                condition=models.Q(claim__isnull=False),
+                name="ideogram_django_claimed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        text = self.alt_text or self.prompt
+        return text if len(text) <= 60 else f"{text[:59]}…"
+
+    # --- what a template or an API asks ---------------------------------------------------------
+
+    @property
+    def is_finished(self) -> bool:
+        """Nothing more happens to it by itself."""
+        return self.status in FINISHED
+
+    @property
+    def is_in_progress(self) -> bool:
+        return self.status in IN_PROGRESS
+
+    @property
+    def url(self) -> str:
+        """Address of the original file, or an empty string while there is none."""
+        return self.file.url if self.file else ""
+
+    @property
+    def thumbnail_url(self) -> str:
+        """Address of the smallest stored width, or of the original where there is none."""
+        if self.renditions:
+            return str(picture_storage.url(self.renditions[0]["name"]))
+        return self.url
+
+    @property
+    def error_message(self) -> str:
+        """A sentence that an editor understands, in the reader's language; empty if none."""
+        if not self.error_code:
+            return ""
+        if self.error_code in ErrorCode.values:
+            return str(ErrorCode(self.error_code).label)
+        return self.error_detail
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What was asked of the provider beside prompt and model; only what was set."""
+        return {
+            name: value
+            for name in lifecycle.PARAMETERS
+            if (value := getattr(self, name)) not in ("", None, [])
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for an API: no secrets, no storage names, no internal keys."""
+        return {
+            "uuid": str(self.uuid),
+            "status": str(self.status),
+            "progress": self.progress,
+            "prompt": self.prompt,
+            "model": self.model,
+            "parameters": self.parameters,
+            "url": self.url,
+            "width": self.width,
+            "height": self.height,
+            "alt_text": self.alt_text,
+            "price": None if self.price is None else str(self.price.normalize()),
+            "cost": None if self.cost is None else str(self.cost.normalize()),
+            "currency": self.currency,
+            "error_code": self.error_code,
+            "error_message": self.error_message,
+            "created_at": self.created_at.isoformat() if self.created_at else None,
+            "finished_at": self.finished_at.isoformat() if self.finished_at else None,
+        }
+
+    # --- what one can do with it ----------------------------------------------------------------
+
+    def generate(self, *, requested_by: Any = None) -> None:
+        """Draft → pending: reserve the price and have it made."""
+        lifecycle.start(self, requested_by=requested_by)
+
+    def retry(self, *, confirm_charge: bool = False, requested_by: Any = None) -> None:
+        """Try a failed or cancelled picture again; free where its job is finished.
+
+        Raises :class:`~django.core.exceptions.ValidationError` with code ``confirm_charge`` where
+        the earlier attempt may have cost something and ``confirm_charge`` is not given.
+        """
+        lifecycle.retry(self, confirm_charge=confirm_charge, requested_by=requested_by)
+
+    def cancel(self) -> None:
+        """Pending → cancelled; the reservation is given back. ``ValidationError`` once sent."""
+        lifecycle.cancel(self)
+
+    def refresh(self) -> None:
+        """Ask the provider again, soon; the answer arrives like any other."""
+        lifecycle.refresh(self)
+
+    def variations(self, count: int = 4, **options: Any) -> list[GeneratedImage]:
+        """``count`` new pictures from the same request, linked by ``parent``."""
+        return lifecycle.variations(self, count, **options)
+
+    def rerender(self, *, model: str, **options: Any) -> GeneratedImage:
+        """The same request on another model: a better picture, not the same pixels."""
+        return lifecycle.rerender(self, model=model, **options)
+
+    def wait(self, timeout: float = 60, *, interval: float = 0.2) -> GeneratedImage:
+        """Block until finished; for scripts and tests, never for a request.
+
+        Raises :class:`TimeoutError` after ``timeout`` seconds, and
+        :class:`~django.db.transaction.TransactionManagementError` inside ``atomic()``, where the
+        wake-up would never go out and another process's answer might never be seen.
+        """
+        if transaction.get_connection(self._state.db).in_atomic_block:
+            raise transaction.TransactionManagementError(
+                "wait() inside atomic() would never end: the picture is sent after the commit."
+            )
+        deadline = time.monotonic() + timeout
+        while True:
+            self.refresh_from_db()
+            if self.is_finished:
+                return self
+            if time.monotonic() >= deadline:
+                raise TimeoutError(f"Picture {self.uuid} is still {self.status}.")
+            time.sleep(interval)
+
+    async def agenerate(self, **options: Any) -> None:
+        await sync_to_async(self.generate)(**options)
+
+
+class StoredObject(models.Model):
+    """One object that we wrote, or are about to write, to a storage.
+
+    Noted before writing, linked when its picture's row commits, marked gone on deletion. Only
+    names that stand here are ever deleted by a machine.
+    """
+
+    image = models.ForeignKey(
+        GeneratedImage,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="objects_stored",
+        verbose_name=_("picture"),
+    )
+    name = models.CharField(_("name"), max_length=255)
+    storage = models.CharField(_("storage"), max_length=100)
+    kind = models.CharField(_("kind"), max_length=10, choices=ObjectKind)
+    width = models.PositiveIntegerField(_("width"), null=True, blank=True)
+    claim = models.UUIDField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(_("noted"), auto_now_add=True)
+    linked_at = models.DateTimeField(_("linked"), null=True, blank=True)
+    deleted_at = models.DateTimeField(_("gone"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("stored object")
+        verbose_name_plural = _("stored objects")
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["storage", "name"], name="ideogram_django_object_name"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["created_at"],
+                condition=models.Q(linked_at__isnull=True, deleted_at__isnull=True),
+                name="ideogram_django_unlinked",
+            ),
+            models.Index(
+                fields=["id"],
+                condition=models.Q(image__isnull=True, deleted_at__isnull=True),
+                name="ideogram_django_orphaned",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ProviderState(models.Model):
+    """One row: how things stand with the provider, for all processes of this site."""
+
+    PAUSE_ONLY_SENDING = (PauseCode.INSUFFICIENT_CREDITS, PauseCode.MANUAL)
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    # No choices: the labels are sentences, and each better wording would be a migration.
+    pause_code = models.CharField(_("paused"), max_length=30, blank=True)
+    pause_detail = models.TextField(_("what the provider said"), blank=True)
+    paused_at = models.DateTimeField(_("paused since"), null=True, blank=True)
+    probe_after = models.DateTimeField(null=True, blank=True, editable=False)
+    not_before = models.DateTimeField(_("nothing is sent before"), null=True, blank=True)
+    blocks = models.PositiveSmallIntegerField(default=0, editable=False)
+    rate_until = models.DateTimeField(null=True, blank=True, editable=False)
+    balance = models.PositiveIntegerField(_("credits left"), null=True, blank=True)
+    balance_at = models.DateTimeField(_("balance read"), null=True, blank=True)
+    last_sync = models.DateTimeField(_("last sync"), null=True, blank=True)
+    last_drain = models.DateTimeField(_("last drain"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("provider state")
+        verbose_name_plural = _("provider state")
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(id=1), name="ideogram_django_one_provider_state"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.pause_message or str(_("Running"))
+
+    @classmethod
+    def load(cls) -> ProviderState:
+        """The row; made on first use."""
+        return cls.objects.get_or_create(id=1)[0]
+
+    @property
+    def is_paused(self) -> bool:
+        return bool(self.pause_code)
+
+    @property
+    def pause_message(self) -> str:
+        """Why nothing is sent and what to do about it; empty while sending goes on."""
+        if self.pause_code in PauseCode.values:
+            return str(PauseCode(self.pause_code).label)
+        return self.pause_code

@@ -1,0 +1,160 @@
+"""Two doors: the provider reports at one, pages ask for news at the other."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_not_required
+from django.core import signing
+from django.db import InterfaceError, OperationalError, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, JsonResponse
+from django.http.request import RawPostDataException, UnreadablePostError
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_GET, require_POST
+
+from ideogram_django import conf, wakeups
+from ideogram_django.apiframe import payloads, signatures
+from ideogram_django.exceptions import InvalidPayloadError, InvalidSignatureError
+from ideogram_django.lifecycle import settling, tokens
+from ideogram_django.models import GeneratedImage
+
+__all__ = ["status", "webhook"]
+
+logger = logging.getLogger(__name__)
+
+MOST_BYTES = 64 * 1024
+"""A webhook body; the documented ones are under 1 KiB."""
+MOST_IDS = 200
+WIDGET_SALT = "ideogram_django.widget"
+WIDGET_MAX_AGE = 24 * 3600
+
+
+# The order of the decorators matters little, their presence a lot: the provider has neither
+# session nor CSRF cookie, the row's change must survive whatever the rest of the request does,
+# and a site-wide login requirement would answer the provider with a redirect.
+@csrf_exempt
+@login_not_required
+@transaction.non_atomic_requests
+@require_POST
+def webhook(request: HttpRequest, uuid: UUID, token: str) -> HttpResponse:
+    """What the provider says about a job.
+
+    204 taken, or nothing to change; 400 not the documented JSON; 401 not signed (only with
+    ``WEBHOOK_SIGNATURE = "required"``); 404 unknown address; 413 too large; 503 database away,
+    please repeat. Never calls out and never waits for Redis longer than half a second.
+    """
+    attempt = tokens.read(uuid, token)
+    if attempt is None:
+        return HttpResponseNotFound()
+    body = _body(request)
+    if body is None:
+        return HttpResponse(status=413)
+    settings = conf.current()
+    try:
+        signed = bool(
+            signatures.verify(body, request.headers.get("X-Webhook-Signature"), settings.api_keys)
+        )
+    except InvalidSignatureError:
+        signed = False
+        if settings.WEBHOOK_SIGNATURE == "required":
+            return HttpResponse(status=401)
+    try:
+        call = payloads.parse_webhook(body)
+    except InvalidPayloadError as error:
+        logger.info("A webhook call for %s made no sense: %s", uuid, error)
+        return HttpResponse(status=400)
+    rows = GeneratedImage.objects.all()
+    try:
+        if signed:
+            changed = settling.heard(rows, uuid, attempt, call)
+        else:
+            changed = settling.hinted(rows, uuid, attempt, call.job_id)
+    except (OperationalError, InterfaceError):
+        logger.exception("The database did not take a webhook call for %s", uuid)
+        return HttpResponse(status=503)
+    if changed:
+        wakeups.wake()
+    return HttpResponse(status=204)
+
+
+def _body(request: HttpRequest) -> bytes | None:
+    """The raw body, or None where it is larger than any honest one. Reads no further than that."""
+    try:
+        declared = int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        declared = 0
+    if declared > MOST_BYTES:
+        return None
+    try:
+        body = request.read(MOST_BYTES + 1)
+    except (UnreadablePostError, RawPostDataException):
+        return b""
+    return None if len(body) > MOST_BYTES else body
+
+
+@login_not_required
+@never_cache
+@require_GET
+def status(request: HttpRequest) -> JsonResponse:
+    """Where pictures stand: ``?ids=<uuid>,<uuid>…``, at most 200, unknown ones left out.
+
+    For users who may view pictures, and for holders of a form's signed ``token``, which names
+    the pictures that it is good for.
+    """
+    ids = _uuids(request.GET.get("ids", ""))
+    if not _may_view(request):
+        allowed = _uuids(_token_ids(request.GET.get("token", "")))
+        if not allowed:
+            return JsonResponse({"error": "Not allowed."}, status=403)
+        ids = [one for one in ids if one in allowed]
+    rows = GeneratedImage.objects.filter(uuid__in=ids[:MOST_IDS])
+    return JsonResponse({"images": [payload(image) for image in rows]})
+
+
+def payload(image: GeneratedImage) -> dict[str, Any]:
+    """What a page needs to bring one picture up to date."""
+    return {
+        "uuid": str(image.uuid),
+        "status": str(image.status),
+        "label": str(image.get_status_display()),
+        "progress": image.progress,
+        "finished": image.is_finished,
+        "thumbnail": image.thumbnail_url,
+        "width": image.width,
+        "height": image.height,
+        "error": image.error_message,
+        "cost": None if image.cost is None else str(image.cost.normalize()),
+    }
+
+
+def sign_widget(uuids: list[UUID]) -> str:
+    """A token that lets a visitor of a public form see how these pictures are coming along."""
+    return signing.dumps([str(uuid) for uuid in uuids], salt=WIDGET_SALT)
+
+
+def _token_ids(token: str) -> str:
+    try:
+        ids = signing.loads(token, salt=WIDGET_SALT, max_age=WIDGET_MAX_AGE)
+    except signing.BadSignature:
+        return ""
+    return ",".join(ids)
+
+
+def _may_view(request: HttpRequest) -> bool:
+    user = getattr(request, "user", None)
+    return (
+        user is not None and user.is_active and user.has_perm("ideogram_django.view_generatedimage")
+    )
+
+
+def _uuids(text: str) -> list[UUID]:
+    found = []
+    for part in text.split(",")[: MOST_IDS + 1]:
+        try:
+            found.append(UUID(part.strip()))
+        except ValueError:
+            continue
+    return found
