@@ -179,6 +179,7 @@ class GeneratedImage(models.Model):
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     next_check_at = models.DateTimeField(null=True, blank=True, editable=False)
     checks = models.PositiveIntegerField(default=0, editable=False)
+    not_found = models.PositiveSmallIntegerField(default=0, editable=False)
     claim = models.UUIDField(null=True, blank=True, editable=False)
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
 

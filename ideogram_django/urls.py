@@ -10,5 +10,7 @@ app_name = "ideogram_django"
 
 urlpatterns = [
     path("webhook/<uuid:uuid>/<str:token>/", views.webhook, name="webhook"),
+    # Without the slash too: APPEND_SLASH would redirect, and a POST does not survive that.
+    path("webhook/<uuid:uuid>/<str:token>", views.webhook),
     path("status/", views.status, name="status"),
 ]

@@ -164,9 +164,8 @@ class _Drain:
         if may_send:
             tasks += self._take_to_send(rows.filter(status=Status.PENDING, bulk=False), left())
         if may_call:
-            tasks += self._take_calls(
-                rows.filter(status=Status.SUBMITTING), left(), self.steps.send
-            )
+            doubtful = self._claim_calls(rows.filter(status=Status.SUBMITTING), left())
+            tasks += self._planned(doubtful, self.steps.send)
             tasks += self._take_polls(rows.filter(status__in=POLLED), left())
         tasks += self._take(rows.filter(status=Status.COMPLETED), left(), self.steps.finish)
         free += share
@@ -189,19 +188,23 @@ class _Drain:
         return self._planned(images, step)
 
     def _take_to_send(self, rows: Any, count: int) -> list[Task]:
-        room = provider.room_in_flight(self.settings)
-        count = count if room is None else min(count, room)
-        return self._take_calls(rows, count, self.steps.send, to=Status.SUBMITTING)
+        if self.settings.MAX_IN_FLIGHT is None:
+            images = self._claim_calls(rows, count, to=Status.SUBMITTING)
+        else:
+            with provider.counting_in_flight(self.settings) as room:
+                images = self._claim_calls(rows, min(count, room), to=Status.SUBMITTING)
+        return self._planned(images, self.steps.send)
 
-    def _take_calls(
-        self, rows: Any, count: int, step: Any, *, to: Status | None = None
-    ) -> list[Task]:
+    def _claim_calls(
+        self, rows: Any, count: int, *, to: Status | None = None
+    ) -> list[GeneratedImage]:
+        """Claim rows that each need a call to the provider, as many as may be made now."""
         if count <= 0 or not rows.due().exists():
             return []
         permitted = provider.permits(count, self.settings)
         images = transitions.claim(rows, limit=permitted, lease=self.settings.LEASE, to=to)
         provider.give_back(permitted - len(images), self.settings)
-        return self._planned(images, step)
+        return images
 
     def _take_polls(self, rows: Any, count: int) -> list[Task]:
         if count <= 0 or not rows.due().exists() or not provider.permits(1, self.settings):

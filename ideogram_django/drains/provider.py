@@ -6,9 +6,12 @@ Everything is a conditional UPDATE on the one :class:`~ideogram_django.models.Pr
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+from django.db import transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F, Q, Value
 from django.db.models.functions import Coalesce, Greatest, Now
 from django.utils import timezone
@@ -141,6 +144,14 @@ def _ahead(seconds: float) -> Any:
         else Coalesce(F("rate_until"), Now(), output_field=DateTimeField())
     )
     return ExpressionWrapper(base + Value(timedelta(seconds=seconds)), output_field=DateTimeField())
+
+
+@contextmanager
+def counting_in_flight(settings: AppSettings) -> Iterator[int]:
+    """How many more pictures the provider may have; other drains wait for the block to end."""
+    with transaction.atomic():
+        _row().update(id=1)  # a write lock on the row, which SQLite understands as well
+        yield room_in_flight(settings) or 0
 
 
 def room_in_flight(settings: AppSettings) -> int | None:

@@ -303,6 +303,7 @@ def _new_attempt(image: GeneratedImage, requested_by: Any) -> None:
             error_code="",
             error_detail="",
             checks=0,
+            not_found=0,
             submitted_at=None,
             finished_at=None,
             next_check_at=later(0),

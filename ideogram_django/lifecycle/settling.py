@@ -22,7 +22,7 @@ from ideogram_django.lifecycle.transitions import (
     move,
     row,
 )
-from ideogram_django.statuses import ErrorCode, Status
+from ideogram_django.statuses import ChargeState, ErrorCode, Status
 
 if TYPE_CHECKING:
     from ideogram_django.models import GeneratedImage
@@ -139,7 +139,12 @@ def apply(image: GeneratedImage, job: Job, *, next_check: float, give_up: bool) 
 
 def _still_running(image: GeneratedImage, job: Job, next_check: float) -> None:
     if image.status == Status.FAILED:
-        let_go(image, after=max(next_check, 300))
+        # Told failed by a webhook, the API lags: look again for the money. Given up: looked
+        # at because a person asked, and there is nothing new.
+        unpaid = image.charge is not None and image.charge.state == ChargeState.RESERVED
+        let_go(image, after=max(next_check, 60))
+        if not unpaid:
+            row(image).filter(status=Status.FAILED).update(next_check_at=None)
         return
     started = job.status is JobStatus.PROCESSING
     move(
@@ -149,6 +154,7 @@ def _still_running(image: GeneratedImage, job: Job, next_check: float) -> None:
         progress=job.progress if job.progress is not None else F("progress"),
         next_check_at=later(next_check),
         checks=F("checks") + 1,
+        not_found=0,
         **UNHELD,
     )
 
@@ -225,8 +231,8 @@ def _close_failed(image: GeneratedImage, *, credits: int | None, refundable: boo
 
 def missing(image: GeneratedImage, *, next_check: float) -> None:
     """The provider says that there is no such job. Believed when it repeats."""
-    if image.checks + 1 < MISSING_POLLS:
-        let_go(image, after=next_check)
+    if image.not_found + 1 < MISSING_POLLS:
+        let_go(image, after=next_check, not_found=F("not_found") + 1)
         return
     if image.status == Status.FAILED:
         _close_failed(image, credits=None, refundable=False)
