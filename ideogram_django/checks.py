@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import numbers
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -75,7 +74,7 @@ def _is_texts(value: Any) -> bool:
 
 
 def _is_positive(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and value > 0
+    return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) and value > 0
 
 
 def _is_positive_int(value: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
@@ -156,7 +156,11 @@ class GeneratedImage(models.Model):
     currency = models.CharField(_("currency"), max_length=3, blank=True)
 
     file = models.FileField(
-        _("file"), upload_to=picture_path, storage=picture_storage, max_length=255, blank=True
+        _("file"),
+        upload_to=picture_path,
+        storage=cast(Any, picture_storage),
+        max_length=255,
+        blank=True,
     )
     width = models.PositiveIntegerField(_("width"), null=True, blank=True)
     height = models.PositiveIntegerField(_("height"), null=True, blank=True)

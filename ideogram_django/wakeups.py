@@ -115,7 +115,7 @@ def _queue(name: str) -> Any:
 
 def _impatient(connection: Redis) -> Redis:
     """The same server through a pool that gives up quickly and never tries again by itself."""
-    pool = connection.connection_pool
+    pool: Any = connection.connection_pool
     kwargs = {
         **pool.connection_kwargs,
         "socket_timeout": REDIS_TIMEOUT,

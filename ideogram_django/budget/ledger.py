@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -20,9 +20,6 @@ from ideogram_django.budget import limits
 from ideogram_django.budget.models import Charge
 from ideogram_django.conf import AppSettings
 from ideogram_django.statuses import ChargeState
-
-if TYPE_CHECKING:
-    from django.contrib.auth.base_user import AbstractBaseUser
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +56,10 @@ def money(settings: AppSettings, credits: int) -> Price:
     )
 
 
-def open_charges(
-    settings: AppSettings, orders: Sequence[Order], user: AbstractBaseUser | None
-) -> list[Charge]:
+def open_charges(settings: AppSettings, orders: Sequence[Order], user: Any) -> list[Charge]:
     """Reserve the total against every limit and write one charge per picture, all or none.
 
+    ``user``: the site's user model, or None.
     Raises ``ValidationError`` with code ``spending_stopped`` or ``over_limit``.
     """
     if not settings.SPENDING_ENABLED:

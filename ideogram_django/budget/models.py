@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.validators import MinValueValidator
@@ -16,7 +16,7 @@ from ideogram_django.statuses import ChargeState, Period
 if TYPE_CHECKING:
     from ideogram_django.models import GeneratedImage
 
-MONEY = {"max_digits": 14, "decimal_places": 6}
+MONEY: dict[str, Any] = {"max_digits": 14, "decimal_places": 6}
 
 
 class Charge(models.Model):

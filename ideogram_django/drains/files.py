@@ -9,16 +9,16 @@ import tempfile
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
-from typing import IO, Any
+from typing import Any, BinaryIO, cast
 
 from django.core.exceptions import SuspiciousOperation
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import Storage, storages
 from django.db.models.functions import Now
 
-from ideogram_django.exceptions import PictureError
+from ideogram_django.exceptions import IdeogramError, PictureError
 from ideogram_django.models import GeneratedImage, StoredObject, picture_path
-from ideogram_django.pictures.verifying import Rendition
+from ideogram_django.pictures.renditions import Rendition
 from ideogram_django.statuses import ErrorCode, ObjectKind
 
 logger = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def forget(objects: Iterable[StoredObject]) -> None:
 # --- in a thread: no database -------------------------------------------------------------------
 
 
-class _LocalFile(File):
+class _LocalFile(File):  # type: ignore[type-arg]  # not subscriptable in Django itself
     """A finished file that a file-system storage may move into place instead of copying."""
 
     def temporary_file_path(self) -> str:
@@ -106,7 +106,7 @@ def part_path(storage: Storage, name: str) -> str | None:
 
 
 @contextlib.contextmanager
-def private_file(storage: Storage, name: str) -> Iterator[IO[bytes]]:
+def private_file(storage: Storage, name: str) -> Iterator[BinaryIO]:
     """A file that nobody else can read, for the unfinished download.
 
     On a file system it lies on the storage's own disk, so that storing it is a rename, under a
@@ -130,7 +130,7 @@ def private_file(storage: Storage, name: str) -> Iterator[IO[bytes]]:
 class Keeper:
     """Holds a private file open beyond the block that filled it, until it is stored."""
 
-    def __init__(self, file: IO[bytes], stack: contextlib.ExitStack) -> None:
+    def __init__(self, file: BinaryIO, stack: contextlib.ExitStack) -> None:
         self.file = file
         self._stack = stack
         self._later: contextlib.ExitStack | None = None
@@ -144,14 +144,25 @@ class Keeper:
 
 
 @contextlib.contextmanager
-def kept(source: contextlib.AbstractContextManager[IO[bytes]]) -> Iterator[Keeper]:
-    """A private file that is removed with the block, unless the block keeps it."""
-    with contextlib.ExitStack() as stack:
-        yield Keeper(stack.enter_context(source), stack)
+def kept(source: contextlib.AbstractContextManager[BinaryIO]) -> Iterator[Keeper]:
+    """A private file that is removed with the block, unless the block keeps it.
+
+    A full or broken disk is our storage's failure, not the picture's.
+    """
+    try:
+        with contextlib.ExitStack() as stack:
+            yield Keeper(stack.enter_context(source), stack)
+    except IdeogramError:
+        raise
+    except OSError as error:
+        logger.exception("No room for the unfinished file")
+        raise PictureError(
+            error.strerror or "", code=ErrorCode.STORAGE_FAILED, permanent=False
+        ) from error
 
 
 @contextlib.contextmanager
-def opened(storage: Storage, name: str) -> Iterator[IO[bytes]]:
+def opened(storage: Storage, name: str) -> Iterator[BinaryIO]:
     """A stored file for reading; what the storage raises becomes a PictureError, see ``_save``."""
     try:
         file = storage.open(name, "rb")
@@ -161,15 +172,15 @@ def opened(storage: Storage, name: str) -> Iterator[IO[bytes]]:
             type(error).__name__, code=ErrorCode.STORAGE_FAILED, permanent=False
         ) from error
     with file:
-        yield file  # type: ignore[misc]
+        yield cast(BinaryIO, file)
 
 
-def save_copy(storage: Storage, name: str, file: IO[bytes]) -> str:
+def save_copy(storage: Storage, name: str, file: BinaryIO) -> str:
     """Copy a file into another storage; the name that it got there."""
     return _save(storage, name, File(file, name=name))
 
 
-def save_original(storage: Storage, name: str, file: IO[bytes]) -> str:
+def save_original(storage: Storage, name: str, file: BinaryIO) -> str:
     """Store the finished file; the name that the storage gave it."""
     file.flush()
     file.seek(0)

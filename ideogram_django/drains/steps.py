@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -36,6 +37,7 @@ from ideogram_django.lifecycle.sending import backoff
 from ideogram_django.lifecycle.transitions import let_go
 from ideogram_django.models import GeneratedImage, StoredObject
 from ideogram_django.pictures import fetching, verifying
+from ideogram_django.pictures.renditions import Rendition
 from ideogram_django.statuses import ErrorCode
 
 logger = logging.getLogger(__name__)
@@ -214,7 +216,7 @@ class Steps:
         return [
             self._task(
                 image,
-                lambda: [self.client.job(job_id) for job_id in candidates],
+                lambda: read_each(self.client, candidates),
                 partial(self._candidates_read, image),
             )
         ]
@@ -228,11 +230,14 @@ class Steps:
         return self._no_evidence(image)
 
     def _adopt(self, image: GeneratedImage, jobs: Sequence[Job]) -> bool:
-        """Take the oldest job whose input is our frozen body, if there is one; one to one."""
+        """Take the job whose input is our frozen body, if there is one; one to one.
+
+        Our webhook address in it is the surest mark; among mere equals the oldest is taken.
+        """
         body = image.charge.body.encode() if image.charge is not None else b""
-        for job in reversed(jobs):
-            if job.input is None or not payloads.same_request(body, job.input):
-                continue
+        ours = [job for job in jobs if job.input and payloads.carries_address(body, job.input)]
+        equal = [job for job in jobs if job.input and payloads.same_request(body, job.input)]
+        for job in [*ours, *reversed(equal)]:
             if sending.accepted(image, job.id, first_check=self.settings.POLL_INTERVAL):
                 image.refresh_from_db()
                 self._apply(image, job)
@@ -400,7 +405,7 @@ class Steps:
         storage = storages[self.settings.STORAGE]
         name, settings = str(image.file.name), self.settings
 
-        def run() -> tuple[verifying.Rendition, ...]:
+        def run() -> tuple[Rendition, ...]:
             with files.opened(storage, name) as file:
                 return verifying.make_renditions(
                     file, widths=settings.WIDTHS, max_pixels=settings.MAX_IMAGE_PIXELS
@@ -418,7 +423,7 @@ class Steps:
         return self._store_widths(image, answer)
 
     def _store_widths(
-        self, image: GeneratedImage, renditions: Sequence[verifying.Rendition]
+        self, image: GeneratedImage, renditions: Sequence[Rendition]
     ) -> Iterable[Task]:
         if not renditions:
             return self._attach(image)
@@ -441,7 +446,7 @@ class Steps:
         self,
         image: GeneratedImage,
         noted: Sequence[StoredObject],
-        renditions: Sequence[verifying.Rendition],
+        renditions: Sequence[Rendition],
         answer: Any,
     ) -> Iterable[Task]:
         if isinstance(answer, PictureError):
@@ -515,6 +520,15 @@ class _Download:
         self.fetched = fetched
         self.verified = verified
         self.keeper = keeper
+
+
+def read_each(client: Client, job_ids: Sequence[str]) -> list[Job]:
+    """These jobs, without those that are gone."""
+    found = []
+    for job_id in job_ids:
+        with contextlib.suppress(JobNotFoundError):
+            found.append(client.job(job_id))
+    return found
 
 
 def read_list(client: Client, *, since: Any, wanted: set[str | None] | None = None) -> list[Job]:

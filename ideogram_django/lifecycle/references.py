@@ -17,13 +17,14 @@ from ideogram_django.exceptions import InvalidRequest
 from ideogram_django.pictures.addresses import check_reference_url
 
 OWN = "picture:"
+REFERENCES = ("reference_image", "style_reference_images")
 
 
 def plain_references(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters with every reference as text. ``ValidationError`` for an unusable one."""
     plain = dict(parameters)
     problems: dict[str, list[ValidationError]] = {}
-    for name in ("reference_image", "style_reference_images"):
+    for name in REFERENCES:
         value = plain.get(name)
         if not value:
             continue

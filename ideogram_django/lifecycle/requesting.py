@@ -19,7 +19,11 @@ from ideogram_django.apiframe import catalogue
 from ideogram_django.apiframe.catalogue import CleanRequest
 from ideogram_django.budget import ledger
 from ideogram_django.exceptions import InvalidRequest, Problem
-from ideogram_django.lifecycle.references import plain_references, with_public_addresses
+from ideogram_django.lifecycle.references import (
+    REFERENCES,
+    plain_references,
+    with_public_addresses,
+)
 from ideogram_django.lifecycle.transitions import UNHELD, later, move, row
 from ideogram_django.statuses import ChargeState, ErrorCode, Status
 
@@ -97,8 +101,10 @@ def check(options: Mapping[str, Any], settings: conf.AppSettings | None = None) 
         request=CleanRequest(
             prompt=clean.prompt,
             model=clean.model,
+            # Cleaned values, but our own pictures as such: their addresses come with the upload.
             parameters={
-                name: parameters.get(name, clean.parameters[name]) for name in clean.parameters
+                name: parameters[name] if name in REFERENCES else value
+                for name, value in clean.parameters.items()
             },
             credits=clean.credits,
         ),

@@ -234,7 +234,7 @@ def give_up_unknown(image: GeneratedImage) -> None:
 
 def backoff(tries: int, *, first: float = 2.0, most: float = MOST_WAIT) -> float:
     """Seconds to wait after ``tries`` tries: doubling from ``first`` up to ``most``."""
-    return min(first * 2 ** min(max(tries - 1, 0), 10), most)
+    return min(first * 2.0 ** min(max(tries - 1, 0), 10), most)
 
 
 def _charge(image: GeneratedImage) -> Charge:

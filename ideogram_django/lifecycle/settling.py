@@ -45,6 +45,7 @@ MISSING_POLLS = 3
 
 def heard(rows: GeneratedImageQuerySet, uuid: UUID, attempt: int, call: WebhookCall) -> bool:
     """A signed call is taken at its word. False: it changed nothing (late, twice, not ours)."""
+    changes: dict[str, Any]
     if call.status is JobStatus.COMPLETED and call.image_urls:
         to, changes = (
             Status.FETCHING,

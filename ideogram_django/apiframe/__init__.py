@@ -1,0 +1,1 @@
+"""The provider, Apiframe, as plain Python: no Django, no settings, no database."""
