@@ -165,7 +165,7 @@ class _Drain:
             tasks += self._take_to_send(rows.filter(status=Status.PENDING, bulk=False), left())
         if may_call:
             doubtful = self._claim_calls(rows.filter(status=Status.SUBMITTING), left())
-            tasks += self._planned(doubtful, self.steps.send)
+            tasks += self._planned(doubtful, self.steps.recover)
             tasks += self._take_polls(rows.filter(status__in=POLLED), left())
         tasks += self._take(rows.filter(status=Status.COMPLETED), left(), self.steps.finish)
         free += share

@@ -86,10 +86,9 @@ def blocked() -> float:
     return float(seconds)
 
 
-def unblocked(current: ProviderState) -> None:
+def unblocked() -> None:
     """An answer came through."""
-    if current.blocks:
-        _row().update(blocks=0)
+    _row().update(blocks=0)
 
 
 def may_call(current: ProviderState) -> bool:

@@ -46,6 +46,8 @@ CLOCK_SKEW = timedelta(minutes=5)
 """How far the provider's clock may be from ours when its jobs are searched by time."""
 LIST_FROM = 3
 """From this many due polls on, the job list is cheaper than one GET each."""
+LEAST_WAIT = 1.0
+"""Seconds that a 429 is worth at least."""
 MOST_PAGES = 10
 MOST_CANDIDATES = 50
 EXPIRED_TRIES = 4
@@ -73,6 +75,7 @@ class Steps:
             deadline=settings.DOWNLOAD_DEADLINE,
             proxies=settings.PROXIES,
         )
+        self.was_blocked = provider.state().blocks > 0
         self.downloads = fetching.open_session(
             self.rules, pool_size=settings.CONCURRENCY, user_agent=user_agent()
         )
@@ -84,14 +87,18 @@ class Steps:
     # --- sending --------------------------------------------------------------------------------
 
     def send(self, image: GeneratedImage) -> Iterable[Task]:
-        """A fresh claim: send it, or, where an earlier claim may have, look for evidence first."""
-        if sending.was_frozen(image):
-            sending.suspect(image)
-            return [self._look_for_evidence(image)]
+        """A picture that was pending: nothing of it can have reached the provider yet."""
         own = references.own_pictures(image.parameters)
-        if own:
+        if own and not sending.was_frozen(image):
             return self._upload(image, own)
         return [self._post(image, {})]
+
+    def recover(self, image: GeneratedImage) -> Iterable[Task]:
+        """A picture that was being sent: look for evidence, unless the worker died before that."""
+        if not sending.was_frozen(image):
+            return self.send(image)
+        sending.suspect(image)
+        return [self._look_for_evidence(image)]
 
     def _upload(self, image: GeneratedImage, own: Sequence[UUID]) -> Iterable[Task]:
         found = dict(
@@ -139,6 +146,9 @@ class Steps:
                     image, answer.job_id, first_check=self._first_check(answer.status)
                 ):
                     sending.unknown(image)
+                if self.was_blocked:
+                    provider.unblocked()
+                    self.was_blocked = False
             case NotSentError() | RateLimitedError() | AccountError() | BlockedError():
                 sending.not_sent(image, after=self._wait_after(image, answer))
             case RejectedError():
@@ -159,12 +169,14 @@ class Steps:
         """Seconds until the next try, after what concerns the whole provider was noted."""
         match error:
             case RateLimitedError():
-                provider.hold_off(error.retry_after)
-                return error.retry_after
+                wait = max(error.retry_after, LEAST_WAIT)  # "0" and dates gone by are said, too
+                provider.hold_off(wait)
+                return wait
             case AccountError():
                 provider.pause_for(error)
                 return 0
             case BlockedError():
+                self.was_blocked = True
                 return provider.blocked()
         return backoff(image.checks + 1)
 
@@ -498,7 +510,7 @@ class Steps:
             case AccountError():
                 provider.pause_for(answer)
             case RateLimitedError():
-                provider.hold_off(answer.retry_after)
+                provider.hold_off(max(answer.retry_after, LEAST_WAIT))
 
     @staticmethod
     def _task(image: GeneratedImage, run: Any, done: Any) -> Task:

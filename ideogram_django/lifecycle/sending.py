@@ -87,7 +87,7 @@ def freeze(image: GeneratedImage, settings: AppSettings, uploads: Mapping[UUID, 
 
 
 def was_frozen(image: GeneratedImage) -> bool:
-    """True where an earlier claim got as far as fixing the body, so that it may have sent it."""
+    """True where an earlier claim got as far as fixing the body."""
     return bool(_charge(image).body)
 
 
