@@ -276,7 +276,7 @@ def test_a_wrong_choice_is_answered_with_the_choices_and_the_nearest():
         ("resolution", "1024x1024\n", "invalid_format"),
         ("resolution", "1024", "invalid_format"),
         ("resolution", "0x1024", "invalid_format"),
-        ("resolution", 1024, "invalid_format"),
+        pytest.param("resolution", 1024, "invalid_format", id="resolution as a number"),
         ("negative_prompt", "a" * 2001, "too_long"),
         ("negative_prompt", "\x00", "control_characters"),
         ("negative_prompt", 5, "not_text"),

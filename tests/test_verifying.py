@@ -214,7 +214,7 @@ class TestVerify:
             *(OSError("broken"), SyntaxError(), ValueError(), EOFError(), struct.error()),
             *(zlib.error(), IndexError(), KeyError(), TypeError(), OverflowError()),
         ],
-        ids=repr,
+        ids=lambda error: f"{type(error).__module__}.{type(error).__name__}",
     )
     def test_whatever_pillow_raises_is_a_refusal(self, monkeypatch, error):
         asked = []
