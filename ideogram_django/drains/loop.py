@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from ideogram_django import conf, wakeups
 from ideogram_django.conf import AppSettings
-from ideogram_django.drains import housekeeping, provider
+from ideogram_django.drains import housekeeping, provider, retention
 from ideogram_django.drains.steps import Steps
 from ideogram_django.drains.tasks import Task
 from ideogram_django.exceptions import IdeogramError
@@ -61,6 +61,7 @@ def work(*, sync: bool, tidy: bool = False, linger: float = LINGER) -> bool:
         drain.close()
     if tidy:
         housekeeping.sweep(settings)
+        retention.expire(settings)
     return anything_due(settings)
 
 
