@@ -1,8 +1,11 @@
-"""Settings of the test project. Environment: ``DATABASE_URL``-free, see ``TEST_POSTGRES`` below."""
+"""Settings of the test project. Its processes are told apart by ``TEST_…`` in the environment."""
 
 from __future__ import annotations
 
+import atexit
+import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -50,7 +53,11 @@ TEMPLATES = [
 ]
 STATIC_URL = "/static/"
 MEDIA_URL = "/media/"
-MEDIA_ROOT = os.environ.get("TEST_MEDIA_ROOT") or tempfile.mkdtemp(prefix="ideogram-media-")
+if os.environ.get("TEST_MEDIA_ROOT"):
+    MEDIA_ROOT = os.environ["TEST_MEDIA_ROOT"]
+else:
+    MEDIA_ROOT = tempfile.mkdtemp(prefix="ideogram-media-")
+    atexit.register(shutil.rmtree, MEDIA_ROOT, ignore_errors=True)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 if os.environ.get("TEST_POSTGRES_HOST"):
@@ -77,9 +84,13 @@ else:
         }
     }
 
-RQ_QUEUES = {"default": {"URL": os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:1/0")}}
+QUEUE = os.environ.get("TEST_QUEUE", "default")
+RQ_QUEUES = {QUEUE: {"URL": os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:1/0")}}
 
 IDEOGRAM_DJANGO = {
     "API_KEY": "afk_" + "0" * 40,
     "API_BASE_URL": os.environ.get("TEST_API_BASE_URL", "http://127.0.0.1:9"),
+    "WEBHOOK_BASE_URL": os.environ.get("TEST_WEBHOOK_BASE_URL") or None,
+    "QUEUE": QUEUE,
+    **json.loads(os.environ.get("TEST_IDEOGRAM", "{}")),
 }
