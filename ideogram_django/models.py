@@ -241,7 +241,7 @@ class GeneratedImage(models.Model):
         ]
 
     def __str__(self) -> str:
-        text = self.alt_text or self.prompt
+        text = self.alt_text or self.prompt or str(_("Uploaded picture"))
         return text if len(text) <= 60 else f"{text[:59]}…"
 
     # --- what a template or an API asks ---------------------------------------------------------

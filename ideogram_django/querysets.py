@@ -11,10 +11,12 @@ from django.db import models
 from django.db.models.functions import Now
 
 from ideogram_django import lifecycle
+from ideogram_django.lifecycle import uploading
 from ideogram_django.statuses import IN_PROGRESS, Status
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
+    from django.core.files.base import File
 
     from ideogram_django.models import GeneratedImage
 
@@ -32,7 +34,7 @@ class GeneratedImageQuerySet(models.QuerySet["GeneratedImage"]):
     def in_progress(self) -> GeneratedImageQuerySet:
         return self.filter(status__in=IN_PROGRESS)
 
-    def requested_by(self, user: AbstractBaseUser) -> GeneratedImageQuerySet:
+    def requested_by(self, user: Any) -> GeneratedImageQuerySet:
         return self.filter(requested_by=user)
 
     def due(self) -> GeneratedImageQuerySet:
@@ -64,6 +66,12 @@ class GeneratedImageQuerySet(models.QuerySet["GeneratedImage"]):
         return lifecycle.generate_many(
             self, requests, requested_by=requested_by, request_id=request_id, **shared
         )
+
+    def from_upload(
+        self, file: File[bytes], *, requested_by: Any = None, alt_text: str = ""
+    ) -> GeneratedImage:
+        """Store somebody's own picture, checked; see :func:`uploading.from_upload`. Free."""
+        return uploading.from_upload(self, file, requested_by=requested_by, alt_text=alt_text)
 
     async def agenerate(self, prompt: str, **options: Any) -> GeneratedImage:
         return await sync_to_async(self.generate)(prompt, **options)

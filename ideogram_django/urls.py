@@ -13,4 +13,5 @@ urlpatterns = [
     # Without the slash too: APPEND_SLASH would redirect, and a POST does not survive that.
     path("webhook/<uuid:uuid>/<str:token>", views.webhook),
     path("status/", views.status, name="status"),
+    path("choose/", views.choose, name="choose"),
 ]

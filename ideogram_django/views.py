@@ -9,8 +9,10 @@ from uuid import UUID
 from django.contrib.auth.decorators import login_not_required
 from django.core import signing
 from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, JsonResponse
 from django.http.request import RawPostDataException, UnreadablePostError
+from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
@@ -18,18 +20,22 @@ from django.views.decorators.http import require_GET, require_POST
 from ideogram_django import conf, wakeups
 from ideogram_django.apiframe import payloads, signatures
 from ideogram_django.exceptions import InvalidPayloadError, InvalidSignatureError
+from ideogram_django.forms.access import viewable
 from ideogram_django.lifecycle import settling, tokens
 from ideogram_django.models import GeneratedImage
+from ideogram_django.widgets import WIDGET_SALT, sign_widget
 
-__all__ = ["status", "webhook"]
+__all__ = ["choose", "sign_widget", "status", "webhook"]
 
 logger = logging.getLogger(__name__)
 
 MOST_BYTES = 64 * 1024
 """A webhook body; the documented ones are under 1 KiB."""
 MOST_IDS = 200
-WIDGET_SALT = "ideogram_django.widget"
 WIDGET_MAX_AGE = 24 * 3600
+CHOICES = 24
+"""Pictures on one page of the form field's dialog."""
+MOST_PAGES = 1000
 
 
 # The order of the decorators matters little, their presence a lot: the provider has neither
@@ -114,6 +120,39 @@ def status(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"images": [payload(image) for image in rows]})
 
 
+@login_not_required
+@never_cache
+@require_GET
+def choose(request: HttpRequest) -> HttpResponse:
+    """Finished pictures to choose from, as a piece of HTML: ``?q=<words>&page=<number>``.
+
+    Those that the user may view: all with the permission, else the user's own. 403 for nobody in
+    particular, also where the site sends visitors to a login page, which no dialog could show.
+    """
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return HttpResponse(status=403)
+    query = request.GET.get("q", "").strip()[:200].replace("\0", "")
+    page = _page_number(request.GET.get("page", ""))
+    pictures = viewable(user).completed().exclude(file="")
+    for word in query.split()[:10]:
+        pictures = pictures.filter(Q(prompt__icontains=word) | Q(alt_text__icontains=word))
+    start = (page - 1) * CHOICES
+    # One more than shown tells whether there is a next page, without counting them all.
+    found = list(pictures.order_by("-pk")[start : start + CHOICES + 1])
+    context = {
+        "pictures": found[:CHOICES],
+        "query": query,
+        "previous": page - 1,
+        "next": page + 1 if len(found) > CHOICES else 0,
+    }
+    return render(request, "ideogram_django/widgets/choices.html", context)
+
+
+def _page_number(text: str) -> int:
+    return min(max(int(text), 1), MOST_PAGES) if text.isascii() and text.isdecimal() else 1
+
+
 def payload(image: GeneratedImage) -> dict[str, Any]:
     """What a page needs to bring one picture up to date."""
     return {
@@ -128,11 +167,6 @@ def payload(image: GeneratedImage) -> dict[str, Any]:
         "error": image.error_message,
         "cost": None if image.cost is None else str(image.cost.normalize()),
     }
-
-
-def sign_widget(uuids: list[UUID]) -> str:
-    """A token that lets a visitor of a public form see how these pictures are coming along."""
-    return signing.dumps([str(uuid) for uuid in uuids], salt=WIDGET_SALT)
 
 
 def _token_ids(token: str) -> str:

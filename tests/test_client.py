@@ -252,7 +252,9 @@ def test_other_refusals_are_for_good(client, provider, status):
     assert raised.value.details == {"seed": ["too large"]}
 
 
-@pytest.mark.parametrize("status", [408, 409, 425, 500, 501, 502, 503, 504, 520, 524, 599, 600, 999])
+@pytest.mark.parametrize(
+    "status", [408, 409, 425, 500, 501, 502, 503, 504, 520, 524, 599, 600, 999]
+)
 @pytest.mark.parametrize("body", [b'{"error":"Try later"}', b"<html>", b""])
 def test_answers_that_leave_the_outcome_open(client, provider, status, body):
     provider.answer(status, body)

@@ -1,0 +1,55 @@
+"""The picture field inside any admin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponseRedirect
+
+from ideogram_django.forms import GeneratedImageField
+
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[Any]
+else:
+    _ModelAdmin = object
+
+
+class GeneratedImageFieldMixin(_ModelAdmin):
+    """For a ``ModelAdmin`` or an inline whose model has a ``GeneratedImageField``.
+
+    Tells the form field who fills it in, which is what allows choosing, uploading and, with the
+    permission, having pictures made. Uploading needs no permission beside the admin's own.
+    """
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if isinstance(field, GeneratedImageField):
+            field.user = request.user
+            if field.allow_upload is None:
+                field.allow_upload = True
+            # The admin's own "add" and "change" links beside ours would lead to half a form.
+            if isinstance(field.widget, RelatedFieldWidgetWrapper):
+                field.widget = field.widget.widget
+        return field
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """As always; where the money ran out between checking and saving, a sentence."""
+        return self._or_a_sentence(super().changeform_view, request, *args, **kwargs)
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return self._or_a_sentence(super().changelist_view, request, *args, **kwargs)
+
+    @staticmethod
+    def _or_a_sentence(view: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return view(request, *args, **kwargs)
+        except ValidationError as error:
+            if request.method != "POST":
+                raise
+            # The view's transaction is rolled back: nothing was saved, nothing was spent.
+            for message in error.messages:
+                messages.error(request, message)
+            return HttpResponseRedirect(request.get_full_path())

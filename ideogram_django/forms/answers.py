@@ -1,0 +1,89 @@
+"""What a form field may answer beside a picture. Both are inert until somebody saves."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.files.base import File
+from django.db import models
+
+from ideogram_django.forms import prompts
+from ideogram_django.lifecycle import requesting, uploading
+from ideogram_django.models import GeneratedImage
+from ideogram_django.pictures.verifying import Verified
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRequest:
+    """A picture that somebody wants: checked and priced, nothing spent."""
+
+    prompt: str
+    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    """The API's parameters and ``model``."""
+    price: Decimal
+    currency: str
+    request_id: uuid.UUID = field(default_factory=uuid.uuid4)
+    """The same one leads to the same picture and no second charge."""
+    requested_by: Any = None
+    """Who pressed the button, where the field knew."""
+    gaps: tuple[str, ...] = ()
+    """Names in braces that still have to be filled from the record."""
+
+    def filled_from(self, record: models.Model) -> GenerationRequest:
+        """The request with the gaps of its prompt filled; ``ValidationError`` if it cannot work.
+
+        A filled prompt is another request: the id follows from the text.
+        """
+        if not self.gaps:
+            return self
+        prompt = prompts.fill(self.prompt, record, self.gaps)
+        filled = replace(
+            self, prompt=prompt, request_id=uuid.uuid5(self.request_id, prompt), gaps=()
+        )
+        requesting.check({**filled.options, "prompt": prompt})
+        return filled
+
+    def generate(self, *, requested_by: Any = None, **columns: Any) -> GeneratedImage:
+        """Have the picture made: here the money is spent, once per ``request_id``.
+
+        Raises ``ValidationError``, among others with code ``over_limit``.
+        """
+        return GeneratedImage.objects.generate(
+            self.prompt,
+            **self.options,
+            **columns,
+            request_id=self.request_id,
+            requested_by=requested_by or self.requested_by,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadedPicture:
+    """An uploaded file that is a picture, whatever it is called. Nothing is stored yet."""
+
+    file: File[bytes]
+    checked: Verified
+    requested_by: Any = None
+
+    def store(self, *, requested_by: Any = None, alt_text: str = "") -> GeneratedImage:
+        """Store the file as a finished picture; free."""
+        return uploading.from_upload(
+            GeneratedImage.objects.all(),
+            self.file,
+            requested_by=requested_by or self.requested_by,
+            alt_text=alt_text,
+            checked=self.checked,
+        )
+
+
+def flat(error: ValidationError) -> ValidationError:
+    """Problems by parameter as problems of the one field that they came through."""
+    if not hasattr(error, "error_dict"):
+        return error
+    return ValidationError([one for found in error.error_dict.values() for one in found])

@@ -1,0 +1,45 @@
+"""For forms outside the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from ideogram_django.forms.answers import GenerationRequest
+from ideogram_django.forms.fields import GeneratedImageField
+
+
+class GeneratedImageFormMixin:
+    """``MyForm(request.POST, request.FILES, user=request.user)``.
+
+    Hands ``user`` to the picture fields. Of a model form, ``save()`` is one transaction, so that
+    the picture is paid for if and only if the record is saved.
+    """
+
+    fields: dict[str, Any]
+
+    def __init__(self, *args: Any, user: Any = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+        for field in self.fields.values():
+            if isinstance(field, GeneratedImageField):
+                field.user = user
+
+    def _post_clean(self) -> None:
+        """Check prompts whose gaps only the finished record fills, before anything is saved."""
+        super()._post_clean()  # type: ignore[misc]
+        form: Any = self
+        record = getattr(form, "instance", None)
+        for name, value in list(form.cleaned_data.items()):
+            if record is not None and isinstance(value, GenerationRequest):
+                try:
+                    value.filled_from(record)
+                except ValidationError as error:
+                    form.add_error(name, error.messages)
+
+    def save(self, commit: bool = True) -> Any:
+        form: Any = super()
+        with transaction.atomic():
+            return form.save(commit)

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from django.contrib import admin
+
+from ideogram_django.admin import GenerateImagesMixin
+from ideogram_django.admin.fields import GeneratedImageFieldMixin
+from tests.magazine.models import Article, Author, Page
+
+
+class PageInline(GeneratedImageFieldMixin, admin.StackedInline):
+    model = Page
+    extra = 0
+
+
+@admin.register(Article)
+class ArticleAdmin(GeneratedImageFieldMixin, GenerateImagesMixin, admin.ModelAdmin):
+    list_display = ["title", "author"]
+    inlines = [PageInline]
+    generate_images_field = "hero"
+    save_as = True
+
+
+@admin.register(Author)
+class AuthorAdmin(GeneratedImageFieldMixin, admin.ModelAdmin):
+    pass
