@@ -10,13 +10,11 @@ import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.core import signing
 from django.core.files.uploadedfile import UploadedFile
-from django.utils.formats import number_format
 
 from ideogram_django.models import GeneratedImage
 from ideogram_django.statuses import Status
@@ -25,9 +23,6 @@ CURRENT_SALT = "ideogram_django.field.current"
 WIDGET_SALT = "ideogram_django.widget"
 STAND_INS = 5
 """How far back a picture is looked for that can stand in for one that is not there yet."""
-SYMBOLS = {"USD": "$", "GBP": "£"}
-"""Currencies whose sign stands before the number; the others are named after it."""
-
 _UUID = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -187,15 +182,6 @@ def stand_in(image: GeneratedImage | None) -> GeneratedImage | None:
             return image
         image = image.replaces if image.replaces_id else None
     return None
-
-
-def price_text(amount: Decimal, currency: str) -> str:
-    """``$0.03`` or ``0.03 EUR``; at least two decimals, and as many as the amount needs."""
-    exponent = amount.normalize().as_tuple().exponent
-    places = max(2, -exponent) if isinstance(exponent, int) else 2
-    number = number_format(amount, decimal_pos=places, use_l10n=True, force_grouping=True)
-    symbol = SYMBOLS.get(currency)
-    return f"{symbol}{number}" if symbol else f"{number}\N{NO-BREAK SPACE}{currency}"
 
 
 # --- signatures ---------------------------------------------------------------------------------

@@ -262,7 +262,7 @@ def test_limit_is_a_form_error_but_not_for_a_repeated_form(editor: User) -> None
 
     assert again.is_valid()
     assert not another.is_valid()
-    assert "only 0.02 is left" in another.errors["hero"][0]
+    assert "only $0.02 is left" in another.errors["hero"][0]
 
 
 def test_nothing_is_offered_while_spending_is_off(editor: User, settings: Any) -> None:
@@ -715,6 +715,6 @@ def test_admin_tells_when_the_money_runs_out_between_checking_and_saving(
 
     response = client.post("/admin/magazine/article/add/", data, follow=True)
 
-    assert "only 0.02 is left this month for this site." in response.content.decode()
+    assert "only $0.02 is left this month for this site." in response.content.decode()
     assert not Article.objects.exists()
     assert not Charge.objects.exists()

@@ -12,8 +12,9 @@ from django.test import Client
 from django.utils import translation
 from pytest_django import DjangoAssertNumQueries
 
+from ideogram_django.budget.amounts import price_text
 from ideogram_django.models import GeneratedImage
-from ideogram_django.widgets import GeneratedImageWidget, Submitted, price_text
+from ideogram_django.widgets import GeneratedImageWidget, Submitted
 from tests.magazine.forms import ArticleForm, PlainForm
 from tests.magazine.models import Article
 

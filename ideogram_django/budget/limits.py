@@ -14,6 +14,8 @@ from django.db.models.functions import Round
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from ideogram_django import conf
+from ideogram_django.budget.amounts import price_text
 from ideogram_django.budget.models import MONEY, SpendingLimit, SpendingPeriod
 from ideogram_django.statuses import Period
 
@@ -110,11 +112,13 @@ def _add(periods: QuerySet[SpendingPeriod], amount: Decimal) -> int:
 
 
 def over_limit(allowance: Allowance, amount: Decimal) -> ValidationError:
+    """The sentence for a request that does not fit, with what is needed and what is left."""
     limit = allowance.limit
     scope = limit.user or limit.group
+    currency = conf.current().CURRENCY
     params = {
-        "needed": f"{amount:.2f}",
-        "left": f"{allowance.left:.2f}",
+        "needed": price_text(amount, currency),
+        "left": price_text(allowance.left, currency),
         "scope": str(scope or ""),
     }
     if limit.period == Period.DAY:

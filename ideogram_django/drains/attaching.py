@@ -24,7 +24,6 @@ class Copy:
         self.image = image
         self.record = record
         self.field = field
-        self.before = str(getattr(record, field.attname) or "")
         suffix = str(image.file.name).rsplit(".", 1)[-1]
         self.name = field.generate_filename(record, f"{image.uuid}.{suffix}")
         self.source: Storage = storages[conf.current().STORAGE]
@@ -39,7 +38,7 @@ class Copy:
         attname = self.field.attname
         changed = (
             type(self.record)
-            ._base_manager.filter(pk=self.record.pk, **{attname: self.before})
+            ._base_manager.filter(pk=self.record.pk, **{attname: self.image.target_before})
             .update(**self._columns(name))
         )
         if not changed:

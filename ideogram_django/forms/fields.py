@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from ideogram_django import conf
 from ideogram_django.apiframe import catalogue
 from ideogram_django.budget import ledger, limits
+from ideogram_django.budget.amounts import price_text
 from ideogram_django.exceptions import InvalidRequest
 from ideogram_django.forms import prompts
 from ideogram_django.forms.access import may, viewable
@@ -27,7 +28,6 @@ from ideogram_django.widgets import (
     Make,
     Offer,
     Submitted,
-    price_text,
 )
 
 DEFAULTS = ("prompt_template", "model", *PARAMETERS)

@@ -18,6 +18,7 @@ from ideogram_django import conf, wakeups
 from ideogram_django.apiframe import catalogue
 from ideogram_django.apiframe.catalogue import CleanRequest
 from ideogram_django.budget import ledger
+from ideogram_django.budget.amounts import price_text
 from ideogram_django.exceptions import InvalidRequest, Problem
 from ideogram_django.lifecycle.references import (
     REFERENCES,
@@ -56,6 +57,7 @@ COLUMNS = (
     "profile_version",
     "replaces",
     "source_fingerprint",
+    "target_before",
     "target_field",
     "target_id",
     "target_type",
@@ -190,6 +192,35 @@ def draft_many(
     )
 
 
+def edit_draft(image: GeneratedImage, request: Mapping[str, Any]) -> None:
+    """Give a draft another request: checked, priced, nothing spent. Options not named are unset.
+
+    ``ValidationError`` (code ``already_started``) where it is no draft any more.
+    """
+    wish = check(request)
+    unset: dict[str, Any] = dict.fromkeys(PARAMETERS, "")
+    unset |= {"seed": None, "style_reference_images": []}
+    edited = (
+        row(image)
+        .filter(status=Status.DRAFT)
+        .update(
+            **{
+                **unset,
+                "typed_prompt": wish.request.prompt,
+                **wish.columns,
+                **wish.request.parameters,
+            },
+            prompt=wish.request.prompt,
+            model=wish.request.model,
+            price=wish.price.amount,
+            currency=wish.price.currency,
+        )
+    )
+    if not edited:
+        raise _too_late()
+    image.refresh_from_db()
+
+
 def start(image: GeneratedImage, *, requested_by: Any = None) -> None:
     """Draft → pending. ``ValidationError`` (code ``already_started``) the second time."""
     start_many([image], requested_by=requested_by)
@@ -245,16 +276,17 @@ def retry(image: GeneratedImage, *, confirm_charge: bool = False, requested_by: 
             **UNHELD,
         )
     else:
+        wish = check(_request_of(image))
         if may_cost_again(image) and not confirm_charge:
             raise ValidationError(
                 _(
                     "The earlier attempt was charged, or may have been. Trying again costs "
-                    "%(price)s %(currency)s more."
+                    "%(price)s more."
                 ),
                 code="confirm_charge",
-                params={"price": f"{image.price:.2f}", "currency": image.currency},
+                params={"price": price_text(wish.price.amount, wish.price.currency)},
             )
-        _new_attempt(image, requested_by)
+        _new_attempt(image, wish, requested_by)
     wakeups.wake_after_commit()
     image.refresh_from_db()
 
@@ -283,9 +315,8 @@ def _too_late() -> ValidationError:
     )
 
 
-def _new_attempt(image: GeneratedImage, requested_by: Any) -> None:
+def _new_attempt(image: GeneratedImage, wish: Wish, requested_by: Any) -> None:
     settings = conf.current()
-    wish = check(_request_of(image), settings)
     user = requested_by if getattr(requested_by, "pk", None) else image.requested_by
     attempt = image.attempt + 1
     with _only_once(), transaction.atomic():

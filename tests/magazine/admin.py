@@ -2,8 +2,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from ideogram_django.admin import GenerateImagesMixin
-from ideogram_django.admin.fields import GeneratedImageFieldMixin
+from ideogram_django.admin import GeneratedImageFieldMixin, GenerateImagesMixin
 from tests.magazine.models import Article, Author, Page
 
 
@@ -13,7 +12,7 @@ class PageInline(GeneratedImageFieldMixin, admin.StackedInline):
 
 
 @admin.register(Article)
-class ArticleAdmin(GeneratedImageFieldMixin, GenerateImagesMixin, admin.ModelAdmin):
+class ArticleAdmin(GenerateImagesMixin, admin.ModelAdmin):
     list_display = ["title", "author"]
     inlines = [PageInline]
     generate_images_field = "hero"

@@ -1,0 +1,35 @@
+"""The admin: a gallery, a page to make pictures, a page per picture, and the money.
+
+Public names: :class:`GeneratedImageAdmin`, to be subclassed; :class:`GenerateImagesMixin`, which
+gives any ``ModelAdmin`` the field's three ways and the action "Generate images for selected …"; and
+:class:`GeneratedImageFieldMixin`, the field alone, for inlines.
+"""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from ideogram_django.admin.fields import GeneratedImageFieldMixin
+from ideogram_django.admin.mixin import GenerateImagesMixin
+from ideogram_django.admin.money import (
+    ChargeAdmin,
+    ProviderStateAdmin,
+    SpendingLimitAdmin,
+    SpendingPeriodAdmin,
+)
+from ideogram_django.admin.pictures import GeneratedImageAdmin
+from ideogram_django.models import (
+    Charge,
+    GeneratedImage,
+    ProviderState,
+    SpendingLimit,
+    SpendingPeriod,
+)
+
+__all__ = ["GenerateImagesMixin", "GeneratedImageAdmin", "GeneratedImageFieldMixin"]
+
+admin.site.register(GeneratedImage, GeneratedImageAdmin)
+admin.site.register(Charge, ChargeAdmin)
+admin.site.register(SpendingLimit, SpendingLimitAdmin)
+admin.site.register(SpendingPeriod, SpendingPeriodAdmin)
+admin.site.register(ProviderState, ProviderStateAdmin)

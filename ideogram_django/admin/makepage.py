@@ -1,0 +1,201 @@
+"""The add page, and the same page for a draft that is still being thought about."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.admin.options import IS_POPUP_VAR, TO_FIELD_VAR
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from ideogram_django import conf, lifecycle
+from ideogram_django.admin.base import PictureAdmin, may_generate, who
+from ideogram_django.admin.limits import standing
+from ideogram_django.admin.making import MakeForm, initial_of
+from ideogram_django.models import GeneratedImage
+from ideogram_django.statuses import Status
+
+SOURCE_MODEL_VAR = "_source_model"
+"""Django 6's third hidden field of a popup; carried along where it is given."""
+
+
+class MakePage(PictureAdmin):
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        if object_id is None:
+            if not self.has_add_permission(request):
+                raise PermissionDenied
+            return self._make_page(request, None, extra_context)
+        image = self.get_object(request, object_id)
+        if image is not None and self.has_change_permission(request, image):
+            if image.status == Status.DRAFT:
+                return self._make_page(request, image, extra_context)
+            if request.method == "POST" and "request_id" in request.POST:
+                # The page of a draft, sent once more after the draft was started.
+                messages.info(request, gettext("This picture is being made already."))
+                return HttpResponseRedirect(request.get_full_path())
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def _make_page(
+        self, request: HttpRequest, draft: GeneratedImage | None, extra_context: Any
+    ) -> HttpResponse:
+        popup = IS_POPUP_VAR in request.GET or IS_POPUP_VAR in request.POST
+        kwargs: dict[str, Any] = {
+            "may_view": self.has_view_or_change_permission(request),
+            "single": popup or draft is not None,
+            "keep_model": draft.model if draft else "",
+        }
+        initial = initial_of(draft) if draft else self.get_changeform_initial_data(request)
+        if request.method == "POST":
+            make = "_make" in request.POST
+            if make and not may_generate(request):
+                raise PermissionDenied
+            form = MakeForm(request.POST, initial=initial, **kwargs)
+            if form.is_valid():
+                response = self._submitted(request, form, draft, make=make)
+                if response is not None:
+                    return response
+        else:
+            form = MakeForm(
+                initial={k: v for k, v in initial.items() if k != "request_id"}, **kwargs
+            )
+        return self._render_make_page(request, form, draft, popup, extra_context)
+
+    def _submitted(
+        self, request: HttpRequest, form: MakeForm, draft: GeneratedImage | None, *, make: bool
+    ) -> HttpResponse | None:
+        """Save or start; None where the form has to be shown again."""
+        images: list[GeneratedImage] | None
+        try:
+            with transaction.atomic():
+                if draft is not None:
+                    images = self._save_draft(request, form, draft, make=make)
+                else:
+                    images = self._save_new(request, form, make=make)
+        except ValidationError as error:
+            form.add_error(None, ValidationError(error.messages))
+            return None
+        if images is None:
+            return None
+        if IS_POPUP_VAR in request.POST:
+            return self.response_add(request, images[0])
+        self._say(request, images, make=make)
+        return HttpResponseRedirect(self.where_to_see(request, images))
+
+    def _save_new(
+        self, request: HttpRequest, form: MakeForm, *, make: bool
+    ) -> list[GeneratedImage] | None:
+        request_id = form.cleaned_data["request_id"]
+        wanted = [form.options] * form.how_many
+        earlier = list(
+            GeneratedImage.objects.filter(request_id=request_id).order_by("request_number")
+        )
+        if earlier and not _same(earlier, form):
+            self._ask_again(form)
+            return None
+        # generate_many() and draft_many() give the earlier pictures for a request_id they know.
+        verb = lifecycle.generate_many if make else lifecycle.draft_many
+        images = verb(
+            GeneratedImage.objects.all(), wanted, requested_by=who(request), request_id=request_id
+        )
+        drafts = [image for image in images if image.status == Status.DRAFT]
+        if make and drafts:  # saved as drafts first, and then Back and "Make"
+            lifecycle.start_many(drafts, requested_by=who(request))
+        if not earlier:
+            for image in images:
+                self.log_addition(request, image, [{"added": {}}])
+        return list(images)
+
+    def _ask_again(self, form: MakeForm) -> None:
+        """The browser's Back brought the form back, and its words were changed.
+
+        The old ``request_id`` would lead to the old pictures, so a new one is put in.
+        """
+        form.data = {**form.data.dict(), "request_id": str(uuid.uuid4())}  # type: ignore[attr-defined]
+        form.add_error(
+            None,
+            _(
+                "This form was sent before, with other words; those pictures are in the gallery. "
+                "Press the button again to ask for these as well."
+            ),
+        )
+
+    def _save_draft(
+        self, request: HttpRequest, form: MakeForm, draft: GeneratedImage, *, make: bool
+    ) -> list[GeneratedImage]:
+        lifecycle.edit_draft(draft, form.options)
+        if form.changed_data:
+            self.log_change(request, draft, [{"changed": {"fields": [str(_("request"))]}}])
+        if make:
+            draft.generate(requested_by=who(request))
+        return [draft]
+
+    def _say(self, request: HttpRequest, images: list[GeneratedImage], *, make: bool) -> None:
+        count = len(images)
+        if not make:
+            text = ngettext("Saved as a draft.", "Saved as %(count)d drafts.", count)
+        else:
+            text = ngettext(
+                "The picture is being made. You may leave this page.",
+                "%(count)d pictures are being made. You may leave this page.",
+                count,
+            )
+        messages.success(request, text % {"count": count})
+
+    def _render_make_page(
+        self,
+        request: HttpRequest,
+        form: MakeForm,
+        draft: GeneratedImage | None,
+        popup: bool,
+        extra_context: Any,
+    ) -> HttpResponse:
+        settings = conf.current()
+        request.current_app = self.admin_site.name
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Edit draft") if draft else _("Make pictures"),
+            "subtitle": str(draft) if draft else None,
+            "opts": self.opts,
+            "form": form,
+            "errors": form.errors,
+            "original": draft,
+            "add": draft is None,
+            "change": draft is not None,
+            "is_popup": popup,
+            "popup_fields": [
+                (name, value)
+                for name in (IS_POPUP_VAR, TO_FIELD_VAR, SOURCE_MODEL_VAR)
+                if (value := request.POST.get(name) or request.GET.get(name))
+            ],
+            "media": self.media + form.media,
+            "may_generate": may_generate(request) and settings.SPENDING_ENABLED,
+            "spending_enabled": settings.SPENDING_ENABLED,
+            "allowances": standing(request.user),
+            "has_view_permission": self.has_view_permission(request),
+            "may_delete": draft is not None and self.has_delete_permission(request, draft),
+            "preserved_filters": self.get_preserved_filters(request),
+            **(extra_context or {}),
+        }
+        return TemplateResponse(request, "admin/ideogram_django/generatedimage/make.html", context)
+
+
+def _same(earlier: list[GeneratedImage], form: MakeForm) -> bool:
+    """Whether these pictures were asked for with the very words that the form holds now."""
+    checked = lifecycle.requesting.check(form.options).request
+    first = earlier[0]
+    return len(earlier) == form.how_many and (
+        (first.prompt, first.model, first.parameters)
+        == (checked.prompt, checked.model, dict(checked.parameters))
+    )

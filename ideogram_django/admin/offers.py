@@ -1,0 +1,135 @@
+"""What can be ordered here and now, with this site's prices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext, ngettext
+
+from ideogram_django import conf
+from ideogram_django.admin import wording
+from ideogram_django.apiframe import catalogue
+from ideogram_django.apiframe.catalogue import RENDERING_SPEEDS, Model
+from ideogram_django.budget import ledger
+from ideogram_django.models import GeneratedImage
+
+MOST_DRAFTS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """One model that can be ordered."""
+
+    model: Model
+    settings: conf.AppSettings
+
+    @property
+    def tier(self) -> str:
+        """Draft, Balanced, Quality, or nothing."""
+        return str(wording.TIERS.get(self.model.tier, ""))
+
+    @property
+    def family(self) -> str:
+        """The part of the id that models of one generation share."""
+        return self.model.id.rsplit("-", 1)[0] if self.model.tier else self.model.id
+
+    @property
+    def family_label(self) -> str:
+        return self.model.label.rsplit(" ", 1)[0] if self.model.tier else self.model.label
+
+    def price(self, speed: str = "") -> ledger.Price | None:
+        """The price of one picture; None where this speed has none."""
+        return ledger.price_of(self.settings, self.model.id, speed)
+
+    def total(self, count: int = 1, speed: str = "") -> str:
+        """``$0.12``; empty where the price is not known."""
+        price = self.price(speed)
+        return "" if price is None else wording.money(price.amount * count, price.currency)
+
+    @property
+    def each(self) -> str:
+        """What stands beside the model; where the speed decides, the dearest known price."""
+        return self.total() or wording.money(
+            max((p.amount for p in map(self.price, RENDERING_SPEEDS) if p), default=None),
+            self.settings.CURRENCY,
+        )
+
+    def make_labels(self) -> dict[str, list[str]]:
+        """The button's text for 1, 2, … pictures, by rendering speed; "" stands for the default."""
+        labels = {"": self._labels("")}
+        for speed in RENDERING_SPEEDS:
+            found = self._labels(speed)
+            if found != labels[""]:
+                labels[speed] = found
+        return labels
+
+    def _labels(self, speed: str) -> list[str]:
+        return [self.make_label(count, speed) for count in range(1, MOST_DRAFTS + 1)]
+
+    def make_label(self, count: int, speed: str = "") -> str:
+        gaps = {"count": count, "total": self.total(count, speed)}
+        if not gaps["total"]:
+            return gettext("Make")
+        if count == 1:
+            return gettext("Make · %(total)s") % gaps
+        if self.model.tier == "draft":
+            return (
+                ngettext(
+                    "Make %(count)d draft · %(total)s", "Make %(count)d drafts · %(total)s", count
+                )
+                % gaps
+            )
+        return (
+            ngettext(
+                "Make %(count)d picture · %(total)s", "Make %(count)d pictures · %(total)s", count
+            )
+            % gaps
+        )
+
+
+def offers(settings: conf.AppSettings | None = None) -> list[Offer]:
+    """Every model with a known price."""
+    settings = settings or conf.current()
+    return [
+        Offer(model=model, settings=settings) for model in catalogue.offered_models(settings.PRICES)
+    ]
+
+
+def better(image: GeneratedImage, settings: conf.AppSettings | None = None) -> list[Offer]:
+    """Where the same request can be made again: Balanced and Quality, of its family if offered."""
+    found = []
+    available = offers(settings)
+    family = next((o.family for o in available if o.model.id == image.model), "")
+    for tier in ("balanced", "quality"):
+        of_tier = [offer for offer in available if offer.model.tier == tier]
+        of_tier.sort(key=lambda offer: offer.family != family)
+        if of_tier and of_tier[0].model.id != image.model:
+            found.append(of_tier[0])
+    return found
+
+
+def request_of(
+    image: GeneratedImage, model_id: str = "", *, with_seed: bool = True
+) -> dict[str, Any]:
+    """The picture's request once more, on ``model_id`` if given, as options of ``generate()``.
+
+    A style is spelled as the new model spells it; nothing else is changed or left out.
+    """
+    request = {"prompt": image.prompt, "model": model_id or image.model, **image.parameters}
+    if not with_seed:
+        request.pop("seed", None)
+    if model_id and image.style_type and (model := catalogue.MODELS.get(model_id)):
+        request["style_type"] = spelled(image.style_type, model.style_types)
+    return {**request, "parent": image}
+
+
+def spelled(value: str, known: Iterable[str]) -> str:
+    """``value`` in the spelling of the known one that differs only in case."""
+    return next((one for one in known if one.casefold() == value.casefold()), value)
+
+
+def total(prices: Iterable[ledger.Price], settings: conf.AppSettings) -> str:
+    return wording.money(sum((price.amount for price in prices), Decimal(0)), settings.CURRENCY)

@@ -1,0 +1,81 @@
+"""Words for people: amounts of money, states as sentences, names of styles and shapes."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from django.utils.translation import gettext_lazy as _
+
+from ideogram_django.apiframe import catalogue
+from ideogram_django.budget.amounts import price_text
+from ideogram_django.exceptions import InvalidRequest
+from ideogram_django.models import GeneratedImage
+from ideogram_django.statuses import Status
+
+SENTENCES = {
+    Status.DRAFT: _("A draft. Nothing was sent, nothing was spent."),
+    Status.PENDING: _("Waiting to be sent to the provider."),
+    Status.SUBMITTING: _("Being sent to the provider."),
+    Status.SUBMITTED: _("The provider has the request and will start soon."),
+    Status.PROCESSING: _("The provider is making the picture."),
+    Status.FETCHING: _("The picture is ready and is being copied to this site."),
+    Status.COMPLETED: _("Finished. The file is in this site’s own storage."),
+    Status.FAILED: _("No picture came of this request."),
+    Status.CANCELLED: _("Cancelled before it was sent. Nothing was charged."),
+}
+
+TIERS = {"draft": _("Draft"), "balanced": _("Balanced"), "quality": _("Quality")}
+
+STYLES = {
+    "none": _("No style"),
+    "auto": _("Automatic"),
+    "general": _("General"),
+    "realistic": _("Realistic"),
+    "design": _("Design"),
+    "render_3d": _("3D render"),
+    "anime": _("Anime"),
+}
+
+
+def money(amount: Decimal | None, currency: str) -> str:
+    """``$0.03``, or nothing where there is no amount."""
+    if amount is None:
+        return ""
+    return price_text(amount, currency)
+
+
+def sentence(image: GeneratedImage) -> str:
+    """The state as a sentence; for a failure, why."""
+    if image.uploaded:
+        return str(_("Own work, uploaded. The file is in this site’s own storage."))
+    return image.error_message or str(SENTENCES[Status(image.status)])
+
+
+def model_label(model_id: str) -> str:
+    """The model's name; its id where the catalogue does not know it."""
+    known = catalogue.MODELS.get(model_id)
+    return known.label if known else model_id or str(_("Own work"))
+
+
+def style_label(value: str) -> str:
+    known = STYLES.get(value.casefold())
+    return str(known) if known else value
+
+
+def typical_seconds(model_id: str) -> int | None:
+    try:
+        return catalogue.get_model(model_id).typical_seconds
+    except InvalidRequest:
+        return None
+
+
+def shape_of(image: GeneratedImage) -> tuple[int, int]:
+    """Width and height of the picture, or numbers in the proportion that it will have."""
+    if image.width and image.height:
+        return image.width, image.height
+    for text, divider in ((image.resolution, "x"), (image.aspect_ratio, ":")):
+        width, _divider, height = text.partition(divider)
+        if width.isdecimal() and height.isdecimal() and int(width) and int(height):
+            scale = 1024 / max(int(width), int(height))
+            return round(int(width) * scale), round(int(height) * scale)
+    return 1024, 1024
