@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning
+from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import InvalidStorageError, storages
 from django.urls import NoReverseMatch, reverse
 
@@ -184,7 +185,13 @@ def _key(settings: conf.AppSettings) -> Iterator[CheckMessage]:
             hint="Make a key at apiframe.ai and give it through an environment variable.",
             id="ideogram_django.E002",
         )
-    elif not settings.API_KEY.startswith("afk_") or not settings.API_KEY.isascii():
+    elif not all("!" <= letter <= "~" for letter in settings.API_KEY):
+        yield Error(
+            "IDEOGRAM_DJANGO['API_KEY'] holds a blank or a letter that no key has.",
+            hint="Look for a line end or a quotation mark that came with it; strip() the value.",
+            id="ideogram_django.E002",
+        )
+    elif not settings.API_KEY.startswith("afk_"):
         yield Warning(
             "IDEOGRAM_DJANGO['API_KEY'] does not look like an Apiframe v2 key.",
             hint="Keys of API v2 start with 'afk_'; keys of v1 do not work.",
@@ -230,7 +237,7 @@ def _queue(settings: conf.AppSettings) -> Iterator[CheckMessage]:
 def _storage(settings: conf.AppSettings) -> Iterator[CheckMessage]:
     try:
         storages[settings.STORAGE]
-    except InvalidStorageError as error:
+    except (InvalidStorageError, ImproperlyConfigured, ImportError, TypeError) as error:
         yield Error(
             f"IDEOGRAM_DJANGO['STORAGE'] cannot be used: {error}",
             hint="Use an alias that is defined in STORAGES.",

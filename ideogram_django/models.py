@@ -413,11 +413,10 @@ class StoredObject(models.Model):
 class ProviderState(models.Model):
     """One row: how things stand with the provider, for all processes of this site."""
 
-    PAUSE_ONLY_SENDING = (PauseCode.INSUFFICIENT_CREDITS, PauseCode.MANUAL)
-
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
     # No choices: the labels are sentences, and each better wording would be a migration.
     pause_code = models.CharField(_("paused"), max_length=30, blank=True)
+    stopped = models.BooleanField(_("stopped by an administrator"), default=False)
     pause_detail = models.TextField(_("what the provider said"), blank=True)
     paused_at = models.DateTimeField(_("paused since"), null=True, blank=True)
     probe_after = models.DateTimeField(null=True, blank=True, editable=False)
@@ -448,11 +447,11 @@ class ProviderState(models.Model):
 
     @property
     def is_paused(self) -> bool:
-        return bool(self.pause_code)
+        return self.stopped or bool(self.pause_code)
 
     @property
     def pause_message(self) -> str:
         """Why nothing is sent and what to do about it; empty while sending goes on."""
         if self.pause_code in PauseCode.values:
             return str(PauseCode(self.pause_code).label)
-        return self.pause_code
+        return str(_("An administrator paused the making of pictures.")) if self.stopped else ""

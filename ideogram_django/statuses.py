@@ -140,7 +140,6 @@ class PauseCode(models.TextChoices):
         "wrong_address",
         _("The provider's address does not answer as expected. An administrator must check it."),
     )
-    MANUAL = "manual", _("An administrator paused the making of pictures.")
 
 
 class ObjectKind(models.TextChoices):

@@ -105,12 +105,15 @@ def _gate(queue: str) -> str:
 def _queue(name: str) -> Any:
     """The queue on a connection of our own, kept per process (a fork must not share sockets)."""
     key = (os.getpid(), name)
-    if key not in _queues:
-        _queues.clear()
-        _queues[key] = django_rq.get_queue(
+    queue = _queues.get(key)
+    if queue is None:
+        queue = django_rq.get_queue(
             name, commit_mode="auto", connection=_impatient(django_rq.get_connection(name))
         )
-    return _queues[key]
+        for other in [other for other in _queues if other[0] != key[0]]:
+            _queues.pop(other, None)
+        _queues[key] = queue
+    return queue
 
 
 def _impatient(connection: Redis) -> Redis:

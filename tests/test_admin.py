@@ -814,7 +814,12 @@ def test_pausing_by_hand(admin_client):
         admin_client.get("/admin/ideogram_django/providerstate/1/change/")
     )
     admin_client.post(url, {"switch": "pause"})
-    assert ProviderState.objects.get().pause_code == PauseCode.MANUAL
+    assert ProviderState.objects.get().stopped is True
+    assert 'value="resume"' in text(
+        admin_client.get("/admin/ideogram_django/providerstate/1/change/")
+    )
+    admin_client.post(url, {"switch": "resume"})
+    assert ProviderState.objects.get().stopped is False
 
 
 @pytest.mark.parametrize(

@@ -268,12 +268,28 @@ def test_retry_of_a_refund_is_a_new_attempt(twin: Simulator) -> None:
 
 def test_retry_of_a_paid_failure_needs_a_yes(twin: Simulator) -> None:
     image = GeneratedImage.objects.generate("A fox")
-    twin.fail_next("hostile")
+    twin.fail_next("expired")
     drain_to_end(image)
+    assert image.error_code == ErrorCode.RESULT_EXPIRED
     with pytest.raises(ValidationError) as caught:
         image.retry()
     assert caught.value.code == "confirm_charge"
     assert Charge.objects.count() == 1
+
+    image.retry(confirm_charge=True)
+    drain_to_end(image)
+    assert image.status == Status.COMPLETED
+    assert len(twin.ledger) == 2
+
+
+def test_an_unusable_file_is_fetched_again_or_made_anew(twin: Simulator) -> None:
+    image = GeneratedImage.objects.generate("A fox")
+    twin.fail_next("hostile")
+    drain_to_end(image)
+    image.retry()
+    drain_to_end(image)
+    assert image.error_code == ErrorCode.NOT_A_PICTURE
+    assert len(twin.ledger) == 1
 
     image.retry(confirm_charge=True)
     drain_to_end(image)

@@ -73,19 +73,36 @@ def test_release_gives_back_once() -> None:
     assert charge is not None
     assert ledger.release(charge) is True
     assert ledger.release(charge) is False
-    assert ledger.settle(charge, 3) is None
+    assert ledger.settle(charge, 3) is False
     assert committed() == [Decimal("0.03")]
 
 
-@pytest.mark.parametrize(("credits", "left"), [(3, "0.03"), (5, "0.05"), (0, "0"), (None, "0.03")])
-def test_settling_corrects_the_period(credits: int | None, left: str) -> None:
+@pytest.mark.parametrize(("credits", "left"), [(3, "0.03"), (5, "0.05"), (0, "0")])
+def test_settling_corrects_the_period(credits: int, left: str) -> None:
     SpendingLimit.objects.create(amount=1)
     GeneratedImage.objects.generate("A fox")
     charge = Charge.objects.get()
-    assert ledger.settle(charge, credits) == Decimal(left)
+    assert ledger.settle(charge, credits) is True
+    assert Charge.objects.get().charged == Decimal(left)
     assert committed() == [Decimal(left)]
+    assert ledger.settle(charge, 9) is False
     assert ledger.release(charge) is False
     assert committed() == [Decimal(left)]
+
+
+def test_an_estimate_is_corrected_by_the_provider_once() -> None:
+    SpendingLimit.objects.create(amount=1)
+    GeneratedImage.objects.generate_many([{"prompt": "A fox"}] * 2)
+    refunded, dearer = Charge.objects.order_by("pk")
+    for charge in (refunded, dearer):
+        assert ledger.settle(charge, None) is True
+        assert ledger.settle(charge, None) is False
+    assert committed() == [Decimal("0.06")]
+    assert ledger.release(refunded) is True
+    assert ledger.release(refunded) is False
+    assert ledger.settle(dearer, 5) is True
+    assert ledger.settle(dearer, 6) is False
+    assert committed() == [Decimal("0.05")]
 
 
 def test_lowering_a_limit_below_what_is_spent_is_no_error() -> None:

@@ -22,9 +22,9 @@ from ideogram_django.admin import frozen, wording
 from ideogram_django.admin.base import PictureAdmin, may_generate, tell, who
 from ideogram_django.admin.limits import standing
 from ideogram_django.admin.offers import better, offers, request_of, total
-from ideogram_django.admin.steps import VARIATIONS, fetched_free, log_step
+from ideogram_django.admin.steps import VARIATIONS, log_step
 from ideogram_django.budget import ledger
-from ideogram_django.lifecycle.requesting import may_cost_again
+from ideogram_django.lifecycle.requesting import fetched_free, may_cost_again
 from ideogram_django.models import GeneratedImage
 from ideogram_django.statuses import Status
 
@@ -193,8 +193,11 @@ class PictureActions(PictureAdmin):
         elif kept.action == "retry":
             with transaction.atomic():
                 for image in images:
-                    # The page has said which of them may be charged a second time.
-                    image.retry(confirm_charge=True, requested_by=who(request))
+                    # The page has said which of them may be charged a second time, and which
+                    # need only their file: asking for a charge would make those anew.
+                    image.retry(
+                        confirm_charge=not fetched_free(image), requested_by=who(request)
+                    )
         else:
             made = GeneratedImage.objects.generate_many(
                 [one for _image, requests, _price in plan.rows for one in requests],

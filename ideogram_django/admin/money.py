@@ -25,7 +25,6 @@ from ideogram_django import wakeups
 from ideogram_django.admin import wording
 from ideogram_django.drains import provider
 from ideogram_django.models import Charge, ProviderState, SpendingLimit, SpendingPeriod
-from ideogram_django.statuses import PauseCode
 
 if TYPE_CHECKING:
     _ChargeAdmin = admin.ModelAdmin[Charge]
@@ -241,7 +240,7 @@ class ProviderStateAdmin(_StateAdmin):
             raise PermissionDenied
         provider.state()  # the first pause of a new site needs the row
         if request.POST.get("switch") == "pause":
-            provider.pause(PauseCode.MANUAL)
+            provider.stop()
             messages.success(request, gettext("Paused. Pictures wait until you resume."))
         else:
             provider.resume()

@@ -26,9 +26,9 @@ from ideogram_django import conf
 from ideogram_django.admin.base import PictureAdmin, may_generate, tell, who
 from ideogram_django.admin.limits import standing
 from ideogram_django.admin.offers import Offer, better, offers, request_of
-from ideogram_django.lifecycle.requesting import may_cost_again
+from ideogram_django.lifecycle.requesting import fetched_free, may_cost_again
 from ideogram_django.models import GeneratedImage
-from ideogram_django.statuses import ErrorCode, Status
+from ideogram_django.statuses import Status
 
 VARIATIONS = 4
 SPENDING = ("generate", "retry", "variations", "again")
@@ -42,14 +42,6 @@ class Step:
     label: str
     help: str = ""
     main: bool = False
-
-
-def fetched_free(image: GeneratedImage) -> bool:
-    """Whether trying again only fetches a file that was paid for already."""
-    return bool(image.result_url) and image.error_code in (
-        ErrorCode.STORAGE_FAILED,
-        ErrorCode.HOST_REFUSED,
-    )
 
 
 def next_steps(

@@ -88,27 +88,50 @@ def open_charges(settings: AppSettings, orders: Sequence[Order], user: Any) -> l
     )
 
 
-def settle(charge: Charge, credits: int | None) -> Decimal | None:
-    """Close the charge with what the provider took; ``None``: at the expected price.
+def settle(charge: Charge, credits: int | None) -> bool:
+    """Close the charge with what the provider took; ``None``: at the expected price, for now.
 
-    Returns the amount in the charge's currency, or None where it was closed already.
+    What was closed at the expected price, for want of the provider's word, is corrected once that
+    word comes. False where the charge was closed for good already.
     """
+    estimated = credits is None
     credits = charge.expected_credits if credits is None else credits
     charged = (credits * charge.credit_price).quantize(limits.PLACES)
-    closed = Charge.objects.filter(pk=charge.pk, state=ChargeState.RESERVED).update(
-        state=ChargeState.SETTLED, charged_credits=credits, charged=charged, closed_at=Now()
+    return _close(
+        charge,
+        may_correct=not estimated,
+        state=ChargeState.SETTLED,
+        charged_credits=credits,
+        charged=charged,
+        estimated=estimated,
     )
-    if not closed:
-        return None
-    limits.adjust(charge.periods, charged - charge.expected)
-    return charged
 
 
 def release(charge: Charge) -> bool:
     """Give the reservation back: it was never sent, or the provider proved a refund."""
-    closed = Charge.objects.filter(pk=charge.pk, state=ChargeState.RESERVED).update(
-        state=ChargeState.RELEASED, charged_credits=0, charged=Decimal(0), closed_at=Now()
+    return _close(
+        charge,
+        may_correct=True,
+        state=ChargeState.RELEASED,
+        charged_credits=0,
+        charged=Decimal(0),
+        estimated=False,
     )
-    if closed:
-        limits.adjust(charge.periods, -charge.expected)
-    return bool(closed)
+
+
+def _close(charge: Charge, *, may_correct: bool, charged: Decimal, **changes: Any) -> bool:
+    """One UPDATE that names what it closes, so that an amount is moved exactly once."""
+    charge.refresh_from_db()
+    if charge.state == ChargeState.RESERVED:
+        held = charge.expected
+        closable = Charge.objects.filter(pk=charge.pk, state=ChargeState.RESERVED)
+    elif may_correct and charge.estimated:
+        held = charge.charged or Decimal(0)
+        closable = Charge.objects.filter(pk=charge.pk, state=ChargeState.SETTLED, estimated=True)
+    else:
+        return False
+    if not closable.update(charged=charged, closed_at=Now(), **changes):
+        return False
+    limits.adjust(charge.periods, charged - held)
+    charge.refresh_from_db()
+    return True

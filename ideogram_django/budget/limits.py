@@ -95,9 +95,12 @@ def reserve(user: AbstractBaseUser | None, amount: Decimal) -> list[int]:
 
 
 def adjust(periods: Iterable[int], amount: Decimal) -> None:
-    """Add ``amount`` (negative: give back) to the periods that hold a reservation."""
+    """Add ``amount`` (negative: give back) to the periods that hold a reservation.
+
+    In the order in which :func:`reserve` locked them, so that two cannot wait for each other.
+    """
     if amount:
-        for pk in sorted(periods):
+        for pk in periods:
             _add(SpendingPeriod.objects.filter(pk=pk), amount)
 
 

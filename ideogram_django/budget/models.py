@@ -56,6 +56,11 @@ class Charge(models.Model):
     credit_price = models.DecimalField(_("price of a credit"), **MONEY)
     currency = models.CharField(_("currency"), max_length=3)
     expected = models.DecimalField(_("expected"), **MONEY)
+    estimated = models.BooleanField(
+        _("estimated"),
+        default=False,
+        help_text=_("The provider has not told what it charged; the expected price stands in."),
+    )
     charged = models.DecimalField(_("charged"), null=True, blank=True, **MONEY)
     periods = models.JSONField(
         default=list, blank=True, help_text=_("Spending periods that hold the reservation.")

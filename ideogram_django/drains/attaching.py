@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django.core.exceptions import FieldDoesNotExist
 from django.core.files.storage import Storage, storages
 from django.db import models
 
@@ -36,11 +37,12 @@ class Copy:
     def link(self, name: str) -> None:
         """Point the record at the copy, unless somebody changed the field meanwhile."""
         attname = self.field.attname
-        changed = (
-            type(self.record)
-            ._base_manager.filter(pk=self.record.pk, **{attname: self.image.target_before})
-            .update(**self._columns(name))
-        )
+        before = self.image.target_before
+        unchanged = models.Q(**{attname: before})
+        if not before:
+            unchanged |= models.Q(**{f"{attname}__isnull": True})
+        records = type(self.record)._base_manager.filter(unchanged, pk=self.record.pk)
+        changed = records.update(**self._columns(name))
         if not changed:
             logger.warning("%s was changed meanwhile; it keeps its own picture.", self.record)
 
@@ -60,8 +62,12 @@ def prepare(image: GeneratedImage) -> Copy | None:
     record_class = image.target_type.model_class()
     if record_class is None:
         return None
+    try:
+        field = record_class._meta.get_field(image.target_field)
+    except FieldDoesNotExist:
+        logger.warning("%s has no field %s any more", record_class, image.target_field)
+        return None
     record = record_class._base_manager.filter(pk=image.target_id).first()
-    field = record_class._meta.get_field(image.target_field)
     if record is None or not isinstance(field, models.FileField):
         return None
     return Copy(image, record, field)

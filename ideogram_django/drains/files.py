@@ -64,6 +64,14 @@ def rename(noted: StoredObject, extension: str) -> None:
         noted.save(update_fields=["name"])
 
 
+def take_names(objects: Iterable[StoredObject], names: Iterable[str]) -> None:
+    """Note the names that the storage chose, so that what is not linked can be found again."""
+    for noted, name in zip(objects, names, strict=True):
+        if noted.name != name:
+            noted.name = name
+            noted.save(update_fields=["name"])
+
+
 def leftovers(image: GeneratedImage) -> list[StoredObject]:
     """Objects that an earlier, dead claim on this picture noted and never linked."""
     return list(
@@ -192,10 +200,17 @@ def save_original(storage: Storage, name: str, file: BinaryIO) -> str:
 def save_widths(
     storage: Storage, names: Iterable[str], renditions: Iterable[Rendition]
 ) -> list[str]:
-    return [
-        _save(storage, name, ContentFile(rendition.content))
-        for name, rendition in zip(names, renditions, strict=True)
-    ]
+    """Store all, or none under a name that nobody has noted."""
+    saved: list[str] = []
+    try:
+        for name, rendition in zip(names, renditions, strict=True):
+            saved.append(_save(storage, name, ContentFile(rendition.content)))
+    except PictureError:
+        for name in saved:
+            with contextlib.suppress(Exception):  # the sweep deletes those with noted names
+                storage.delete(name)
+        raise
+    return saved
 
 
 def _save(storage: Storage, name: str, content: File[Any]) -> str:

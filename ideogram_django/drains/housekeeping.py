@@ -49,7 +49,7 @@ def _sweep_charges() -> int:
     for charge in Charge.objects.filter(~Exists(pictures), state=ChargeState.RESERVED)[:CHUNK]:
         with transaction.atomic():
             if charge.maybe_sent or charge.body:
-                closed += ledger.settle(charge, None) is not None
+                closed += ledger.settle(charge, None)
             else:
                 closed += ledger.release(charge)
     return closed

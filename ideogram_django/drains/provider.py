@@ -24,6 +24,8 @@ from ideogram_django.statuses import AT_PROVIDER, PauseCode, Status
 
 logger = logging.getLogger(__name__)
 
+ONLY_SENDING = (PauseCode.INSUFFICIENT_CREDITS,)
+"""An account without credits may still be asked about what it has paid for."""
 BURST = 15.0
 """Seconds' worth of calls that may go out at once after a quiet time."""
 PROBE_EVERY = 60.0
@@ -40,14 +42,19 @@ def _row() -> Any:
 
 
 def pause(code: PauseCode, detail: str = "") -> None:
-    """Stop sending until a person, or a good answer from ``/v2/me``, says otherwise."""
-    if (
+    """Stop sending until a person, or a good answer from ``/v2/me``, says otherwise.
+
+    A broken account stops everything, and takes the place of one that merely ran dry.
+    """
+    wider = code not in ONLY_SENDING
+    paused = (
         _row()
-        .filter(pause_code="")
+        .filter(pause_code__in=["", *ONLY_SENDING] if wider else [""])
         .update(
             pause_code=code, pause_detail=detail, paused_at=Now(), probe_after=later(PROBE_EVERY)
         )
-    ):
+    )
+    if paused:
         logger.error("Sending to the provider is paused: %s (%s)", code.label, detail)
 
 
@@ -55,9 +62,19 @@ def pause_for(error: AccountError) -> None:
     pause(PauseCode(error.code), error.detail)
 
 
+def stop() -> None:
+    """A person stops all sending, and only a person ends that."""
+    _row().update(stopped=True, paused_at=Coalesce(F("paused_at"), Now()))
+
+
 def resume() -> None:
-    """Go on; pictures that waited are sent."""
-    if (
+    """A person lets sending go on, whatever it was that stopped it."""
+    _row().update(stopped=False, paused_at=None)
+    _recover()
+
+
+def _recover() -> None:
+    recovered = (
         _row()
         .exclude(pause_code="")
         .update(
@@ -68,8 +85,9 @@ def resume() -> None:
             not_before=None,
             blocks=0,
         )
-    ):
-        logger.info("Sending to the provider goes on.")
+    )
+    if recovered:
+        logger.info("The provider's account is well again.")
 
 
 def hold_off(seconds: float) -> None:
@@ -93,14 +111,14 @@ def unblocked() -> None:
 
 def may_call(current: ProviderState) -> bool:
     """Whether anything at all may be asked of the provider now."""
-    if current.pause_code and current.pause_code not in ProviderState.PAUSE_ONLY_SENDING:
+    if current.pause_code and current.pause_code not in ONLY_SENDING:
         return False
     return current.not_before is None or current.not_before <= timezone.now()
 
 
 def may_send(current: ProviderState, settings: AppSettings) -> bool:
     """Whether new requests may go out now."""
-    return settings.SPENDING_ENABLED and not current.pause_code and may_call(current)
+    return settings.SPENDING_ENABLED and not current.is_paused and may_call(current)
 
 
 def permits(wanted: int, settings: AppSettings) -> int:
@@ -112,6 +130,7 @@ def permits(wanted: int, settings: AppSettings) -> int:
     if wanted <= 0:
         return 0
     each = 60 / settings.REQUESTS_PER_MINUTE
+    wanted = min(wanted, max(int(BURST / each), 1))
     for count in (wanted, 1):
         if (
             _row()
@@ -165,7 +184,7 @@ def take_probe() -> bool:
     """True for the one process that shall ask ``/v2/me`` whether a paused account is well again."""
     return bool(
         _row()
-        .exclude(pause_code__in=["", PauseCode.MANUAL])
+        .exclude(pause_code="")
         .filter(Q(probe_after__isnull=True) | Q(probe_after__lte=Now()))
         .update(probe_after=later(PROBE_EVERY))
     )
@@ -188,7 +207,7 @@ def account_is_well(credits: int | None, settings: AppSettings) -> None:
     """``/v2/me`` answered: note the balance, and end a pause that it disproves."""
     _row().update(balance=credits, balance_at=Now())
     current = state()
-    if current.pause_code in ("", PauseCode.MANUAL):
+    if not current.pause_code:
         return
     if current.pause_code == PauseCode.INSUFFICIENT_CREDITS:
         waiting = (
@@ -199,7 +218,7 @@ def account_is_well(credits: int | None, settings: AppSettings) -> None:
         )
         if credits is None or credits < (waiting or 1):
             return
-    resume()
+    _recover()
 
 
 def beat(*, sync: bool) -> None:

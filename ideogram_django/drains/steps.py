@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from mimetypes import guess_type
 from typing import Any
@@ -49,7 +50,9 @@ LIST_FROM = 3
 LEAST_WAIT = 1.0
 """Seconds that a 429 is worth at least."""
 MOST_PAGES = 10
-MOST_CANDIDATES = 50
+EVIDENCE_PAGES = 100
+MOST_CANDIDATES = 200
+"""Where more than these would have to be read, there is no saying that a job does not exist."""
 EXPIRED_TRIES = 4
 STORAGE_TRIES = 6
 
@@ -97,6 +100,10 @@ class Steps:
         """A picture that was being sent: look for evidence, unless the worker died before that."""
         if not sending.was_frozen(image):
             return self.send(image)
+        charge = image.charge
+        if charge is not None and charge.job_id:
+            sending.accepted(image, charge.job_id, first_check=0)
+            return []
         sending.suspect(image)
         return [self._look_for_evidence(image)]
 
@@ -145,6 +152,7 @@ class Steps:
                 if not sending.accepted(
                     image, answer.job_id, first_check=self._first_check(answer.status)
                 ):
+                    sending.trade_keys(image, answer.job_id)
                     sending.unknown(image)
                 if self.was_blocked:
                     provider.unblocked()
@@ -205,7 +213,7 @@ class Steps:
         since = (sent or timezone.now()) - CLOCK_SKEW
         return self._task(
             image,
-            lambda: read_list(self.client, since=since),
+            lambda: read_list(self.client, since=since, pages=EVIDENCE_PAGES),
             partial(self._listed, image),
         )
 
@@ -215,31 +223,34 @@ class Steps:
                 return self._no_evidence(image)  # this server lists no jobs
             let_go(image, after=self._wait_after(image, answer) or 1)
             return []
-        jobs = [job for job in answer if job.model in ("", image.model)]
+        jobs = [job for job in answer.jobs if job.model in ("", image.model)]
+        # Not this charge's own: with a job noted there, recover() takes it without looking.
         taken = set(
             Charge.objects.filter(job_id__in=[job.id for job in jobs]).values_list(
                 "job_id", flat=True
             )
         )
-        candidates = [job.id for job in jobs if job.id not in taken][:MOST_CANDIDATES]
+        unclaimed = [job.id for job in jobs if job.id not in taken]
+        candidates = unclaimed[-MOST_CANDIDATES:]  # newest first: the oldest are the likeliest
+        whole = answer.whole and len(candidates) == len(unclaimed)
         if not candidates:
-            return self._no_evidence(image)
+            return self._no_evidence(image, whole=whole)
         provider.count_calls(len(candidates), self.settings)
         return [
             self._task(
                 image,
                 lambda: read_each(self.client, candidates),
-                partial(self._candidates_read, image),
+                partial(self._candidates_read, image, whole),
             )
         ]
 
-    def _candidates_read(self, image: GeneratedImage, answer: Any) -> Iterable[Task]:
+    def _candidates_read(self, image: GeneratedImage, whole: bool, answer: Any) -> Iterable[Task]:
         if isinstance(answer, ProviderError):
             let_go(image, after=self._wait_after(image, answer) or 1)
             return []
         if self._adopt(image, answer):
             return []
-        return self._no_evidence(image)
+        return self._no_evidence(image, whole=whole)
 
     def _adopt(self, image: GeneratedImage, jobs: Sequence[Job]) -> bool:
         """Take the job whose input is our frozen body, if there is one; one to one.
@@ -256,7 +267,12 @@ class Steps:
                 return True
         return False
 
-    def _no_evidence(self, image: GeneratedImage) -> Iterable[Task]:
+    def _no_evidence(self, image: GeneratedImage, *, whole: bool = True) -> Iterable[Task]:
+        if not whole and sending.may_repeat(image, self.settings):
+            # Too much to read, so nothing is proven: look again, and at last ask a person.
+            logger.warning("The job list is too long to look for %s", image.uuid)
+            let_go(image, after=sending.MOST_WAIT)
+            return []
         if not sending.may_repeat(image, self.settings):
             sending.give_up_unknown(image)
             return []
@@ -293,7 +309,7 @@ class Steps:
             for image in images:
                 let_go(image, after=wait)
             return []
-        found = {job.id: job for job in answer}
+        found = {job.id: job for job in answer.jobs}
         left = []
         for image in images:
             job = found.get(image.job_id or "")
@@ -379,6 +395,7 @@ class Steps:
         if isinstance(answer, PictureError):
             self._fetch_failed(image, answer)
             return []
+        files.take_names([noted], [answer])
         verified, fetched = download.verified, download.fetched
         with transaction.atomic():
             done = settling.completed(
@@ -393,6 +410,9 @@ class Steps:
             if done:
                 files.link([noted], [answer])
         if not done:
+            if StoredObject.objects.filter(pk=noted.pk, linked_at__isnull=False).exists():
+                # Done before: the commit went through and only its confirmation was lost.
+                return []
             # Another claim took over: what this one wrote belongs to nobody.
             return [self._remove(image, [noted])]
         image.refresh_from_db()
@@ -402,7 +422,7 @@ class Steps:
         tries = image.checks + 1
         expired = error.code == ErrorCode.RESULT_EXPIRED and tries >= EXPIRED_TRIES
         unstorable = error.code == ErrorCode.STORAGE_FAILED and tries >= STORAGE_TRIES
-        too_old = self._age(image) > self.settings.GIVE_UP_AFTER
+        too_old = tries >= EXPIRED_TRIES and self._age(image) > self.settings.GIVE_UP_AFTER
         if error.permanent or expired or unstorable:
             settling.unusable(image, ErrorCode(error.code), error.detail)
         elif too_old:
@@ -468,6 +488,7 @@ class Steps:
             return []
         gone, names = answer
         files.forget(gone)
+        files.take_names(noted, names)
         facts = [
             {"name": name, "width": rendition.width, "height": rendition.height}
             for name, rendition in zip(names, renditions, strict=True)
@@ -487,7 +508,11 @@ class Steps:
 
     def _attached(self, image: GeneratedImage, copy: attaching.Copy, answer: Any) -> Iterable[Task]:
         if isinstance(answer, PictureError):
-            let_go(image, after=backoff(image.checks + 1))
+            if image.checks + 1 < STORAGE_TRIES:
+                let_go(image, after=backoff(image.checks + 1))
+            else:
+                logger.error("The file of %s could not be copied to its record", image.uuid)
+                settling.nothing_left(image)
             return []
         with transaction.atomic():
             copy.link(answer)
@@ -543,20 +568,38 @@ def read_each(client: Client, job_ids: Sequence[str]) -> list[Job]:
     return found
 
 
-def read_list(client: Client, *, since: Any, wanted: set[str | None] | None = None) -> list[Job]:
-    """Jobs from the provider's list, newest first, back to ``since`` or until all are found."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsRead:
+    """Jobs from the provider's list. ``whole``: nothing that was asked for can be missing."""
+
+    jobs: list[Job]
+    whole: bool
+
+
+def read_list(
+    client: Client,
+    *,
+    since: datetime,
+    wanted: Collection[str | None] | None = None,
+    pages: int = MOST_PAGES,
+) -> JobsRead:
+    """Jobs newest first, back to ``since``, or until all ``wanted`` ones are found."""
     found: list[Job] = []
     cursor = None
     left = set(wanted) if wanted is not None else None
-    for _page in range(MOST_PAGES):
+    whole = True
+    for _page in range(pages):
         page = client.jobs(limit=100, cursor=cursor)
         found.extend(page.jobs)
+        whole = whole and not page.skipped
         if left is not None:
             left -= {job.id for job in page.jobs}
             if not left:
-                break
+                return JobsRead(jobs=found, whole=True)
         oldest = min((job.created_at for job in page.jobs if job.created_at), default=None)
         cursor = page.next_cursor
-        if not page.has_more or not cursor or (oldest is not None and oldest < since):
+        if not page.has_more or (oldest is not None and oldest < since):
+            return JobsRead(jobs=found, whole=whole)
+        if not cursor:
             break
-    return found
+    return JobsRead(jobs=found, whole=False)

@@ -69,6 +69,17 @@ BULK_FROM = 10
 """A request for more pictures than this waits behind single ones, unless the caller says."""
 
 
+UNUSABLE = (ErrorCode.NOT_A_PICTURE, ErrorCode.TOO_LARGE, ErrorCode.TOO_MANY_PIXELS)
+"""The file came and was refused: fetching it again helps where a setting was changed."""
+FETCHABLE = (
+    *UNUSABLE,
+    ErrorCode.GAVE_UP,
+    ErrorCode.HOST_REFUSED,
+    ErrorCode.STORAGE_FAILED,
+)
+"""Failures after the provider had finished, as long as the result's address is known."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
     """One picture that was checked and priced, and has spent nothing."""
@@ -256,13 +267,16 @@ def start_many(images: Sequence[GeneratedImage], *, requested_by: Any = None) ->
 
 
 def retry(image: GeneratedImage, *, confirm_charge: bool = False, requested_by: Any = None) -> None:
-    """Have a failed or cancelled picture tried again."""
+    """Have a failed or cancelled picture tried again: its file alone where that is enough.
+
+    With ``confirm_charge`` a file that was refused is not fetched again but made anew.
+    """
     image.refresh_from_db()
     if image.status not in (Status.FAILED, Status.CANCELLED):
         raise ValidationError(
             _("Only a failed or cancelled picture can be tried again."), code="not_failed"
         )
-    if image.error_code in (ErrorCode.STORAGE_FAILED, ErrorCode.HOST_REFUSED) and image.result_url:
+    if fetched_free(image) and not (confirm_charge and image.error_code in UNUSABLE):
         # The provider's job is finished and paid for: fetching once more costs nothing.
         move(
             row(image),
@@ -277,6 +291,7 @@ def retry(image: GeneratedImage, *, confirm_charge: bool = False, requested_by: 
         )
     else:
         wish = check(_request_of(image))
+        _wait_for_refund(image)
         if may_cost_again(image) and not confirm_charge:
             raise ValidationError(
                 _(
@@ -289,6 +304,22 @@ def retry(image: GeneratedImage, *, confirm_charge: bool = False, requested_by: 
         _new_attempt(image, wish, requested_by)
     wakeups.wake_after_commit()
     image.refresh_from_db()
+
+
+def fetched_free(image: GeneratedImage) -> bool:
+    """True where the provider's job is finished and paid for, and only its file is wanting."""
+    return bool(image.result_url) and image.error_code in FETCHABLE
+
+
+def _wait_for_refund(image: GeneratedImage) -> None:
+    """A webhook told the failure, and the credits are being asked for: a second or two."""
+    charge = image.charge
+    if charge is None or charge.state != ChargeState.RESERVED or not image.job_id:
+        return
+    raise ValidationError(
+        _("The provider is being asked whether this was charged. Try again in a moment."),
+        code="not_settled",
+    )
 
 
 def may_cost_again(image: GeneratedImage) -> bool:
@@ -516,4 +547,5 @@ def _by_user(
     for image, wish in zip(images, wishes, strict=True):
         user = requested_by if getattr(requested_by, "pk", None) else image.requested_by
         groups.setdefault(user and user.pk, (user, []))[1].append((image, wish))
-    return groups.values()
+    # Always in the same order, in which their limits are locked.
+    return [groups[key] for key in sorted(groups, key=lambda key: (key is not None, key or 0))]

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
@@ -109,38 +109,43 @@ def may_repeat(image: GeneratedImage, settings: AppSettings) -> bool:
 def accepted(image: GeneratedImage, job_id: str, *, first_check: float) -> bool:
     """The provider has the job: save its id at once, lease or no lease.
 
-    False where this id belongs to another charge, or another id is on this one already.
+    Charge and picture in one transaction: a charge with a job and a picture without one would
+    look as if nothing had been sent. False where the picture has another job, or this job
+    belongs to another charge; then the picture goes on with what it has.
     """
     charge = _charge(image)
-    if not _note_job(charge, job_id):
-        return False
-    taken = move(
-        row(image).filter(Q(job_id__isnull=True) | Q(job_id=job_id)),
-        source=[Status.SUBMITTING],
-        to=Status.SUBMITTED,
-        job_id=job_id,
-        submitted_at=Now(),
-        next_check_at=later(first_check),
-        checks=0,
-        **UNHELD,
-    )
-    if not taken:
-        # Somebody decided meanwhile. Where that was a doubtful failure, this is evidence.
-        row(image).filter(OPEN, job_id__isnull=True).update(job_id=job_id, next_check_at=Now())
-    return True
-
-
-def _note_job(charge: Charge, job_id: str) -> bool:
     try:
         with transaction.atomic():
-            first = Charge.objects.filter(pk=charge.pk, job_id__isnull=True).update(
-                job_id=job_id, maybe_sent=True
+            mine = _note_job(image, charge, job_id)
+            taken = move(
+                row(image).filter(Q(job_id__isnull=True) | Q(job_id=charge.job_id)),
+                source=[Status.SUBMITTING],
+                to=Status.SUBMITTED,
+                job_id=charge.job_id,
+                submitted_at=Coalesce(F("submitted_at"), Now()),
+                next_check_at=later(first_check),
+                checks=0,
+                **UNHELD,
             )
+            if not taken:
+                # Decided meanwhile. Where that was a doubtful failure, this is evidence.
+                row(image).filter(OPEN, job_id__isnull=True).update(
+                    job_id=charge.job_id, next_check_at=Now()
+                )
     except IntegrityError:
-        logger.error("Job %s is on another charge already; not taken for %s.", job_id, charge.pk)
+        logger.error("Job %s is on another charge already; not taken for %s.", job_id, image.uuid)
         return False
+    return mine
+
+
+def _note_job(image: GeneratedImage, charge: Charge, job_id: str) -> bool:
+    """Note the charge's job; one that a webhook named before comes first. Is it this one?"""
+    heard = row(image).values_list("job_id", flat=True).first()
+    Charge.objects.filter(pk=charge.pk, job_id__isnull=True).update(
+        job_id=heard or job_id, maybe_sent=True
+    )
     charge.refresh_from_db()
-    if first or charge.job_id == job_id:
+    if charge.job_id == job_id:
         return True
     if job_id not in charge.other_job_ids:
         Charge.objects.filter(pk=charge.pk).update(other_job_ids=[*charge.other_job_ids, job_id])
@@ -153,19 +158,48 @@ def _note_job(charge: Charge, job_id: str) -> bool:
     return False
 
 
+def trade_keys(image: GeneratedImage, job_id: str) -> None:
+    """Our key led to a job that an equal request took by its looks, so take its key for ours.
+
+    Nothing but the key tells the two apart, and afterwards each key stands for one job again.
+    Without this, every repeat would lead back to the job that is taken.
+    """
+    charge = _charge(image)
+    equal = Charge.objects.filter(body=charge.body, key_fingerprint=charge.key_fingerprint)
+    with transaction.atomic():
+        other = equal.filter(job_id=job_id).exclude(pk=charge.pk).first()
+        if other is None:
+            return
+        Charge.objects.filter(pk=other.pk).update(idempotency_key=uuid4())  # keys are unique
+        for one, same in ((charge, other), (other, charge)):
+            Charge.objects.filter(pk=one.pk).update(
+                idempotency_key=same.idempotency_key, first_sent_at=same.first_sent_at
+            )
+
+
 def not_sent(image: GeneratedImage, *, after: float) -> None:
-    """This try did not arrive: back to ``pending``, unless an earlier one might have."""
-    if _charge(image).maybe_sent:
+    """This try did not arrive: back to ``pending``, unless an earlier one might have.
+
+    What was frozen for it thaws. The next try may be hours away, and its own first sending is
+    what the provider will remember the key from; uploaded references would have expired, too.
+    """
+    charge = _charge(image)
+    if charge.maybe_sent:
         let_go(image, after=max(after, 1))
         return
-    move(
-        row(image).filter(claim=image.claim, charge__maybe_sent=False),
-        source=[Status.SUBMITTING],
-        to=Status.PENDING,
-        next_check_at=later(after),
-        checks=F("checks") + 1,
-        **UNHELD,
-    )
+    with transaction.atomic():
+        waiting = move(
+            row(image).filter(claim=image.claim, charge__maybe_sent=False),
+            source=[Status.SUBMITTING],
+            to=Status.PENDING,
+            next_check_at=later(after),
+            checks=F("checks") + 1,
+            **UNHELD,
+        )
+        if waiting:
+            Charge.objects.filter(pk=charge.pk, maybe_sent=False).update(
+                body="", key_fingerprint="", first_sent_at=None
+            )
 
 
 def unknown(image: GeneratedImage) -> None:

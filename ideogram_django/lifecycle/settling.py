@@ -79,6 +79,7 @@ def heard(rows: GeneratedImageQuerySet, uuid: UUID, attempt: int, call: WebhookC
         to=to,
         where=where,
         job_id=call.job_id,
+        submitted_at=Coalesce(F("submitted_at"), Now()),
         # Due at once: to be fetched, or, where it failed, to read what became of the credits.
         next_check_at=Now(),
         checks=0,
@@ -176,6 +177,7 @@ def _completed(image: GeneratedImage, job: Job) -> None:
         job_id=job.id,
         result_url=job.image_urls[0],
         charged_credits=job.credit_cost,
+        submitted_at=Coalesce(F("submitted_at"), Now()),
         progress=100,
         error_code="",
         error_detail="",

@@ -1,0 +1,286 @@
+"""The pytest plugin: a site tests what it does with pictures, offline and for no money.
+
+Installed with the package; needs pytest-django. Nothing has to be imported or registered::
+
+    def test_publishing_makes_a_hero(ideogram, client):
+        client.post("/articles/new/", {"title": "Open late"})
+        ideogram.finish()
+        ideogram.assert_generated("Open late", aspect_ratio="16:9")
+        ideogram.assert_charged(credits=3)
+
+``ideogram`` is the offline twin of the provider on a loopback socket, with the settings of the
+site pointing at it, files in a temporary directory, and no queue: what a worker would do,
+:meth:`Ideogram.finish` does in the test's own process. ``ideogram_server`` is the twin alone, for
+tests that run their own workers. pytest imports this module before Django is configured, so
+whatever needs Django's apps is imported where it is used.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ideogram_django.simulator import Charge, RecordedRequest, Simulator
+from ideogram_django.statuses import IN_PROGRESS, ChargeState, Status
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from ideogram_django.models import GeneratedImage
+
+__all__ = ["Ideogram", "ideogram", "ideogram_media", "ideogram_server"]
+
+KEY = "afk_tests"
+CREDITS = 100_000
+QUEUE = "ideogram-tests"
+MOST_PASSES = 25
+"""Passes that :meth:`Ideogram.finish` makes; the longest chain of tries needs about ten."""
+
+PACE: Mapping[str, Any] = {
+    "CONNECT_TIMEOUT": 5,
+    "REQUEST_DEADLINE": 10,
+    "DOWNLOAD_DEADLINE": 10,
+    "POLL_INTERVAL": 1,
+    "FIRST_POLL_WITH_WEBHOOK": 1,
+    "REQUESTS_PER_MINUTE": 1_000_000,
+    "MAX_IN_FLIGHT": None,
+}
+
+
+class Ideogram:
+    """What the fixture ``ideogram`` gives: makes time pass, and says what was made and spent."""
+
+    def __init__(self, twin: Simulator) -> None:
+        self.twin = twin
+        """The twin itself, for what is not offered here; see :mod:`ideogram_django.simulator`."""
+
+    # --- making things happen -------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """Send, render, fetch and store everything that is in progress, at once.
+
+        Works in this process, without queue and worker, and inside the transaction that the
+        fixture ``db`` opens. ``image_completed`` and ``image_failed`` are sent. Instances that the
+        test holds have to be read again. Fails the test when something stays unfinished, such as a
+        prompt marked ``[forever]`` or an account without credits; :meth:`step` does not.
+        """
+        for _pass in range(MOST_PASSES):
+            if not self._unfinished().exists():
+                return
+            self.step()
+        if self._unfinished().exists():
+            pytest.fail(self._stuck(), pytrace=False)
+
+    def step(self) -> None:
+        """One pass of a worker: what waits is sent, what was sent is fetched."""
+        from django.db import router
+        from django.db.models.functions import Now
+        from django.test import TestCase
+
+        from ideogram_django import drains
+        from ideogram_django.models import GeneratedImage, ProviderState
+
+        self.twin.finish_all()
+        GeneratedImage.objects.filter(next_check_at__isnull=False).update(next_check_at=Now())
+        ProviderState.objects.update(not_before=None, probe_after=None)
+        # Under ``db`` the test's transaction never commits; the signals of this pass go out anyway.
+        alias = router.db_for_write(GeneratedImage)
+        with TestCase.captureOnCommitCallbacks(using=alias, execute=True):
+            drains.work(sync=False, linger=0)
+
+    def fail_next(self, kind: str = "fail", count: int = 1) -> None:
+        """Let the next ``count`` pictures meet a fault: ``fail``, ``policy``, ``429``, ``hostile``…
+
+        All names are told by ``manage.py ideogram_simulator --help``; another one is a ValueError.
+        """
+        self.twin.fail_next(kind, count)
+
+    @property
+    def credits(self) -> int:
+        """The balance of the provider account; may be set."""
+        return self.twin.credits
+
+    @credits.setter
+    def credits(self, value: int) -> None:
+        self.twin.credits = value
+
+    # --- what happened --------------------------------------------------------------------------
+
+    @property
+    def charges(self) -> list[Charge]:
+        """What the provider charged, oldest first, with ``credits``, ``prompt``, ``refunded``."""
+        return self.twin.ledger
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """Every call that arrived at the provider, oldest first."""
+        return self.twin.requests
+
+    @property
+    def generated(self) -> list[dict[str, Any]]:
+        """What was ordered of the provider, oldest first: prompt, model and parameters, flat.
+
+        By this package's names: what the API calls ``image`` is ``reference_image``.
+        """
+        return [_flat(job["input"]) for job in self.twin.jobs]
+
+    def assert_generated(
+        self, prompt: str = "", *, times: int | None = None, **parameters: Any
+    ) -> None:
+        """The provider was asked for a picture whose prompt contains ``prompt``.
+
+        ``parameters``: what the request must hold beside it, such as ``aspect_ratio="16:9"`` or
+        ``model="ideogram-v4-quality"``; ``times``: exactly so often, instead of at least once.
+        """
+        found = [
+            one
+            for one in self.generated
+            if prompt in one["prompt"]
+            and all(one.get(name) == value for name, value in parameters.items())
+        ]
+        if found if times is None else len(found) == times:
+            return
+        asked = ", ".join([repr(prompt), *(f"{k}={v!r}" for k, v in parameters.items())])
+        wanted = "at least one picture" if times is None else f"{times} pictures"
+        raise AssertionError(
+            f"Expected {wanted} for {asked}, found {len(found)}. {self._told_generated()}"
+        )
+
+    def assert_nothing_spent(self) -> None:
+        """Nothing is reserved, and nothing was charged that was not given back."""
+        self.assert_charged(credits=0)
+
+    def assert_charged(self, credits: int) -> None:
+        """So many credits were spent, by the provider's account and by this site's ledger alike.
+
+        What the provider gave back for a failed picture does not count.
+        """
+        from django.db.models import Sum
+
+        from ideogram_django.models import Charge as Entry
+
+        entries = Entry.objects.all()
+        reserved = entries.filter(state=ChargeState.RESERVED).count()
+        if reserved:
+            raise AssertionError(
+                f"{reserved} charges are reserved and still open. {self._told_waiting()}"
+            )
+        settled = entries.filter(state=ChargeState.SETTLED)
+        booked = settled.aggregate(total=Sum("charged_credits"))["total"] or 0
+        taken = sum(charge.credits for charge in self.charges if not charge.refunded)
+        if (booked, taken) != (credits, credits):
+            raise AssertionError(
+                f"Expected {credits} credits to be spent; the provider took {taken}, "
+                f"the ledger holds {booked}."
+            )
+
+    # --- parts ----------------------------------------------------------------------------------
+
+    def _unfinished(self) -> QuerySet[GeneratedImage]:
+        from django.db.models import Q
+
+        from ideogram_django.models import GeneratedImage
+
+        # A finished picture may still have its smaller widths to come.
+        more = Q(status=Status.COMPLETED, next_check_at__isnull=False)
+        failing = Q(
+            status=Status.FAILED, next_check_at__isnull=False, charge__state=ChargeState.RESERVED
+        )
+        return GeneratedImage.objects.filter(Q(status__in=IN_PROGRESS) | more | failing)
+
+    def _stuck(self) -> str:
+        from ideogram_django.models import ProviderState
+
+        lines = [f"  {image.prompt[:60]!r} is {image.status}" for image in self._unfinished()[:10]]
+        paused = ProviderState.load().pause_message
+        reason = f" {paused}" if paused else ""
+        return "\n".join([f"Still unfinished after {MOST_PASSES} passes.{reason}", *lines])
+
+    def _told_generated(self) -> str:
+        if not self.generated:
+            return f"Nothing was generated. {self._told_waiting()}"
+        return "Generated were: " + "; ".join(str(one) for one in self.generated[-10:])
+
+    def _told_waiting(self) -> str:
+        waiting = self._unfinished().count()
+        return f"Pictures in progress: {waiting}; was ideogram.finish() called?" if waiting else ""
+
+
+@pytest.fixture
+def ideogram_server() -> Iterator[Simulator]:
+    """The offline twin, listening on 127.0.0.1, with the key ``afk_tests``; nothing else.
+
+    For tests that start their own processes: point ``API_BASE_URL`` to its ``base_url``.
+    """
+    with Simulator(api_keys=[KEY], credits=CREDITS, seconds_per_job=0.1) as twin:
+        yield twin
+
+
+@pytest.fixture
+def ideogram_media(settings: Any, tmp_path: Path) -> Path:
+    """``MEDIA_ROOT`` and the storages for files in a temporary directory; its path."""
+    root = tmp_path / "media"
+    settings.MEDIA_ROOT = str(root)
+    used = {"default", getattr(settings, "IDEOGRAM_DJANGO", {}).get("STORAGE", "default")}
+    # A site's own storage may be a bucket, where a test has no business.
+    local = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+    settings.STORAGES = {**settings.STORAGES, **dict.fromkeys(used, local)}
+    return root
+
+
+@pytest.fixture
+def ideogram(
+    ideogram_server: Simulator, ideogram_media: Path, settings: Any, db: None
+) -> Iterator[Ideogram]:
+    """The twin with this site's settings pointing at it; see :class:`Ideogram`.
+
+    Keeps the site's own ``DEFAULT_MODEL``, ``PRICES``, ``WIDTHS`` and the like; changes what
+    reaches out: the provider's address and key, webhooks, proxies, the queue, the storage.
+    """
+    # A socket that does not exist is refused at once, so that no test waits for a Redis, and no
+    # test knocks at a real one, where the developer's own worker listens.
+    socket = str(ideogram_media.parent / "no-redis.sock")
+    queues = getattr(settings, "RQ_QUEUES", {})
+    settings.RQ_QUEUES = {**queues, QUEUE: {"UNIX_SOCKET_PATH": socket, "DB": 0}}
+    settings.IDEOGRAM_DJANGO = {
+        **getattr(settings, "IDEOGRAM_DJANGO", {}),
+        **PACE,
+        "API_KEY": KEY,
+        "PREVIOUS_API_KEYS": [],
+        "API_BASE_URL": ideogram_server.base_url,
+        "WEBHOOK_BASE_URL": None,
+        "PROXIES": {},
+        "QUEUE": QUEUE,
+        "SPENDING_ENABLED": True,
+    }
+    with _quiet("ideogram_django.wakeups"):
+        yield Ideogram(ideogram_server)
+
+
+@contextmanager
+def _quiet(name: str) -> Generator[None]:
+    """Pass over warnings of one logger: that no worker could be woken is meant here."""
+
+    def is_error(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.ERROR
+
+    logger = logging.getLogger(name)
+    logger.addFilter(is_error)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_error)
+
+
+def _flat(order: Any) -> dict[str, Any]:
+    """The body of a request, its parameters beside prompt and model."""
+    parameters: Mapping[str, Any] = order.get("ideogramParams") or {}
+    flat = {"prompt": order["prompt"], "model": order["model"], **parameters}
+    if "image" in flat:
+        flat["reference_image"] = flat.pop("image")
+    return flat
