@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -110,12 +110,17 @@ class Process:
         return self._popen.wait()
 
     def family(self) -> list[int]:
-        """It, if it runs, and what it started: all that is in its session."""
-        if Path("/proc/self").exists():
-            pids = [int(entry.name) for entry in Path("/proc").glob("[0-9]*")]
-        else:
-            pids = [int(pid) for pid in subprocess.check_output(["ps", "-A", "-o", "pid="]).split()]
-        return [pid for pid in pids if _session(pid) == self.pid]
+        """It, if it runs, and what it started."""
+        return session_members({self.pid})
+
+
+def session_members(leaders: Collection[int]) -> list[int]:
+    """The running processes of the sessions that these processes lead or led."""
+    if Path("/proc/self").exists():
+        pids = [int(entry.name) for entry in Path("/proc").glob("[0-9]*")]
+    else:
+        pids = [int(pid) for pid in subprocess.check_output(["ps", "-A", "-o", "pid="]).split()]
+    return [pid for pid in pids if _session(pid) in leaders and not _is_zombie(pid)]
 
 
 def _session(pid: int) -> int | None:
@@ -123,6 +128,14 @@ def _session(pid: int) -> int | None:
         return os.getsid(pid)
     except OSError:
         return None
+
+
+def _is_zombie(pid: int) -> bool:
+    """Dead, but not collected; the first process of a container may never do that."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return False
 
 
 def _end_with(parent: int) -> None:
@@ -295,6 +308,10 @@ class Demo:
     pids: list[int] = field(default_factory=list)
     """Of the processes that it started, as it prints them."""
 
+    @property
+    def log(self) -> Path:
+        return self.folder / "demo.log"
+
     def start(self, *options: str) -> None:
         foreign = ("TEST_", "REDIS_URL", "IDEOGRAM_", "DEMO_", "WEBHOOK_")
         self.process = Process(
@@ -303,17 +320,17 @@ class Demo:
                 *("--port", str(free_port()), "--state", str(self.folder / "state"), *options),
             ],
             environment={k: v for k, v in os.environ.items() if not k.startswith(foreign)},
-            log=self.folder / "demo.log",
+            log=self.log,
         )
         wait_until(self._greets, tell=self.describe)
-        printed = self.process.log.read_text()
+        printed = self.log.read_text()
         self.base_url = re.findall(r"The magazine: +(http://[\d.:]+)/", printed)[0]
         self.pids = [int(pid) for pid in re.findall(r"\bpid (\d+)", printed)]
 
     def describe(self) -> str:
-        logs = [self.folder / "demo.log", *self.folder.glob("state/logs/*.log")]
+        logs = [self.log, *self.folder.glob("state/logs/*.log")]
         return "\n".join(f"--- {log.name}\n{log.read_text()[-3000:]}" for log in logs)
 
     def _greets(self) -> bool:
         assert self.process.is_running(), self.describe()
-        return "Ctrl-C ends" in self.process.log.read_text()
+        return "Ctrl-C ends" in self.log.read_text()

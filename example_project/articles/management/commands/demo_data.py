@@ -1,0 +1,89 @@
+"""``manage.py demo_data``: articles to read, people to log in as, and the first pictures."""
+
+import tomllib
+import uuid
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.models import Group, Permission, User
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from articles.models import Article
+from ideogram_django.models import GeneratedImage, SpendingLimit
+
+SAMPLES = Path(__file__).resolve().parents[2] / "samples.toml"
+DAILY_LIMIT = 5
+
+
+class Command(BaseCommand):
+    help = "Fill the magazine. May be run again: what is there already is left alone."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--pictures",
+            type=int,
+            default=0,
+            help="Have pictures made for the newest articles that have none. Costs credits.",
+        )
+
+    @transaction.atomic
+    def handle(self, *args: Any, pictures: int, **options: Any) -> None:
+        admin, _ = people()
+        articles = [article(number, sample) for number, sample in enumerate(samples())]
+        for one in articles[:pictures]:
+            illustrate(one, admin)
+        self.stdout.write(f"{len(articles)} articles; log in as admin / admin or editor / editor.")
+
+
+def samples() -> list[dict[str, str]]:
+    articles: list[dict[str, str]] = tomllib.loads(SAMPLES.read_text())["articles"]
+    return articles
+
+
+def article(number: int, sample: dict[str, str]) -> Article:
+    published_at = timezone.now() - timedelta(days=2 * number, minutes=5)
+    defaults = {**sample, "body": sample["body"].strip(), "published_at": published_at}
+    return Article.objects.get_or_create(slug=sample["slug"], defaults=defaults)[0]
+
+
+def people() -> tuple[User, User]:
+    """An administrator, and an editor who may write, make pictures and spend a little."""
+    editors, _ = Group.objects.get_or_create(name="Editors")
+    may = Q(content_type__app_label="articles") | Q(
+        content_type__app_label="ideogram_django", content_type__model="generatedimage"
+    )
+    editors.permissions.set(Permission.objects.filter(may))
+    SpendingLimit.objects.get_or_create(
+        group=editors, period="day", defaults={"amount": DAILY_LIMIT}
+    )
+    admin = person("admin", is_staff=True, is_superuser=True)
+    editor = person("editor", is_staff=True)
+    editor.groups.add(editors)
+    return admin, editor
+
+
+def person(name: str, **rights: bool) -> User:
+    user, created = User.objects.get_or_create(
+        username=name, defaults={"email": f"{name}@example.com", **rights}
+    )
+    if created:
+        user.set_password(name)
+        user.save()
+    return user
+
+
+def illustrate(article: Article, user: User) -> None:
+    """Order a hero by the one way there is; the request's id makes a repeat harmless."""
+    if article.hero is None:
+        article.hero = GeneratedImage.objects.generate(
+            f"{article.title}, editorial illustration",
+            aspect_ratio="16:9",
+            alt_text=article.title,
+            requested_by=user,
+            request_id=uuid.uuid5(uuid.NAMESPACE_URL, article.get_absolute_url()),
+        )
+        article.save()
