@@ -34,7 +34,14 @@ OPTIONAL = (
     "reference_image",
     "references_shown",
 )
-FACTS = ("price_shown", "cost_shown", "requested_by", "created_at", "submitted_at", "finished_at")
+FACTS = (
+    "expected_shown",
+    "cost_shown",
+    "requested_by",
+    "created_at",
+    "submitted_at",
+    "finished_at",
+)
 MORE_FACTS = ("uuid", "job_id", "format", "size")
 FAMILY_SHOWN = 12
 
@@ -73,6 +80,10 @@ class GeneratedImageAdmin(PictureActions, PictureSteps, MakePage, Gallery):
     @admin.display(description=_("Style references"))
     def references_shown(self, image: GeneratedImage) -> str:
         return "\n".join(image.style_reference_images)
+
+    @admin.display(description=_("Expected price"))
+    def expected_shown(self, image: GeneratedImage) -> str:
+        return wording.money(image.price, image.currency) or self.get_empty_value_display()
 
     @admin.display(description=_("Charged"))
     def cost_shown(self, image: GeneratedImage) -> str:

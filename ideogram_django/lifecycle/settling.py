@@ -25,6 +25,7 @@ from ideogram_django.lifecycle.transitions import (
 from ideogram_django.statuses import ChargeState, ErrorCode, Status
 
 if TYPE_CHECKING:
+    from ideogram_django.budget.models import Charge
     from ideogram_django.models import GeneratedImage
     from ideogram_django.querysets import GeneratedImageQuerySet
 
@@ -222,6 +223,7 @@ def _close_failed(image: GeneratedImage, *, credits: int | None, refundable: boo
     if charge is None:
         return
     with transaction.atomic():
+        _name_job(image, charge)
         if refundable and credits == 0:
             ledger.release(charge)
         else:
@@ -229,6 +231,14 @@ def _close_failed(image: GeneratedImage, *, credits: int | None, refundable: boo
         charge.refresh_from_db()
         row(image).filter(status=Status.FAILED).update(
             cost=charge.charged, next_check_at=None, **UNHELD
+        )
+
+
+def _name_job(image: GeneratedImage, charge: Charge) -> None:
+    """A webhook may have named the job before any answer did; the ledger names it as well."""
+    if charge.job_id is None and image.job_id:
+        type(charge)._base_manager.filter(pk=charge.pk, job_id__isnull=True).update(
+            job_id=image.job_id, maybe_sent=True
         )
 
 
@@ -268,10 +278,7 @@ def completed(image: GeneratedImage, *, name: str, **facts: Any) -> bool:
     if not done:
         return False
     if charge is not None:
-        if charge.job_id is None and image.job_id:
-            type(charge)._base_manager.filter(pk=charge.pk, job_id__isnull=True).update(
-                job_id=image.job_id, maybe_sent=True
-            )
+        _name_job(image, charge)
         ledger.settle(charge, image.charged_credits)
         charge.refresh_from_db()
         row(image).update(cost=Coalesce(F("cost"), charge.charged))
