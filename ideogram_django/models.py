@@ -385,6 +385,7 @@ class StoredObject(models.Model):
     created_at = models.DateTimeField(_("noted"), auto_now_add=True)
     linked_at = models.DateTimeField(_("linked"), null=True, blank=True)
     deleted_at = models.DateTimeField(_("gone"), null=True, blank=True)
+    removals = models.PositiveIntegerField(_("vain tries to delete"), default=0)
 
     class Meta:
         verbose_name = _("stored object")

@@ -47,12 +47,17 @@ def wake_after_commit(using: str | None = None) -> None:
     transaction.on_commit(wake, using=using, robust=True)
 
 
-def wake() -> bool:
-    """Put one drain on the queue unless one is waiting there. Failure is logged, never raised."""
+def wake(*, insist: bool = False) -> bool:
+    """Put one drain on the queue unless one is waiting there. Failure is logged, never raised.
+
+    ``insist``: look whether one really waits. A worker that dies on its way to opening the gate
+    leaves it shut for :data:`GATE_SECONDS`.
+    """
     settings = conf.current()
     try:
         queue = _queue(settings.QUEUE)
-        if not queue.connection.set(_gate(settings.QUEUE), "1", nx=True, ex=GATE_SECONDS):
+        opened = queue.connection.set(_gate(settings.QUEUE), "1", nx=True, ex=GATE_SECONDS)
+        if not opened and not (insist and queue.count == 0):
             return True
         queue.enqueue(
             JOB,

@@ -72,10 +72,15 @@ if os.environ.get("TEST_POSTGRES_HOST"):
         }
     }
 else:
+    # A file, as on a real site. In memory, all threads would share one cache and its table locks:
+    # a page that a browser test left open would make some later test fail.
+    SQLITE_FOLDER = tempfile.mkdtemp(prefix="ideogram-sqlite-")
+    atexit.register(shutil.rmtree, SQLITE_FOLDER, ignore_errors=True)
     DATABASES = {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": os.environ.get("TEST_SQLITE_NAME", ":memory:"),
+            "TEST": {"NAME": f"{SQLITE_FOLDER}/tests.sqlite3"},
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,

@@ -130,6 +130,19 @@ def test_the_sweep_takes_only_noted_names(twin: Simulator) -> None:
     assert not default_storage.exists("ideogram/dead.png")
 
 
+def test_what_cannot_be_deleted_does_not_stand_in_the_way(twin: Simulator) -> None:
+    for number in range(housekeeping.CHUNK):
+        StoredObject.objects.create(
+            name=f"ideogram/{number}.png", storage="a bucket that is gone", kind="original"
+        )
+    dead = default_storage.save("ideogram/dead.png", ContentFile(b"x"))
+    StoredObject.objects.create(name=dead, storage="default", kind="original")
+    StoredObject.objects.update(created_at=timezone.now() - timedelta(hours=1))
+    assert housekeeping.sweep(conf.current()) == 0
+    assert housekeeping.sweep(conf.current()) == 1
+    assert not default_storage.exists(dead)
+
+
 def test_a_deleted_picture_that_was_never_sent_gives_its_money_back(twin: Simulator) -> None:
     image = GeneratedImage.objects.generate("A fox")
     image.delete()

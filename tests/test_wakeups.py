@@ -109,6 +109,17 @@ def test_the_gate_closes_behind_a_knock_and_is_opened_by_a_drain(server: Redis) 
     assert wakeups.waiting() == 2
 
 
+def test_a_gate_that_a_dead_worker_left_shut_is_noticed(server: Redis, settings: Any) -> None:
+    assert wakeups.wake() is True
+    server.delete(f"rq:queue:{settings.IDEOGRAM_DJANGO['QUEUE']}")  # taken, and never opened
+    assert wakeups.wake() is True
+    assert wakeups.waiting() == 0
+    assert wakeups.wake(insist=True) is True
+    assert wakeups.waiting() == 1
+    assert wakeups.wake(insist=True) is True
+    assert wakeups.waiting() == 1
+
+
 def test_redis_away_is_logged_and_not_raised(
     settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -195,9 +195,7 @@ class PictureActions(PictureAdmin):
                 for image in images:
                     # The page has said which of them may be charged a second time, and which
                     # need only their file: asking for a charge would make those anew.
-                    image.retry(
-                        confirm_charge=not fetched_free(image), requested_by=who(request)
-                    )
+                    image.retry(confirm_charge=not fetched_free(image), requested_by=who(request))
         else:
             made = GeneratedImage.objects.generate_many(
                 [one for _image, requests, _price in plan.rows for one in requests],

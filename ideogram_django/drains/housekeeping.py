@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import DateTimeField, Exists, ExpressionWrapper, OuterRef, Q, Value
+from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterRef, Q, Value
 from django.db.models.functions import Now
 
 from ideogram_django.budget import ledger
@@ -36,10 +36,14 @@ def _sweep_objects(settings: AppSettings) -> int:
             | Q(linked_at__isnull=False, image__isnull=True)
         )
         .exclude(Exists(held))
-        .order_by("pk")[:CHUNK]
+        # Those that the storage would not delete go to the end of the queue.
+        .order_by("removals", "pk")[:CHUNK]
     )
     gone = files.remove(unwanted)
     files.forget(gone)
+    StoredObject.objects.filter(
+        pk__in={noted.pk for noted in unwanted} - {noted.pk for noted in gone}
+    ).update(removals=F("removals") + 1)
     return len(gone)
 
 

@@ -25,7 +25,7 @@ from ideogram_django.lifecycle.references import (
     plain_references,
     with_public_addresses,
 )
-from ideogram_django.lifecycle.transitions import UNHELD, later, move, row
+from ideogram_django.lifecycle.transitions import UNHELD, charged, later, move, row
 from ideogram_django.statuses import ChargeState, ErrorCode, Status
 
 if TYPE_CHECKING:
@@ -384,7 +384,7 @@ def cancel(image: GeneratedImage) -> None:
     """Pending → cancelled, and the money back. ``ValidationError`` once it may have been sent."""
     with transaction.atomic():
         cancelled = move(
-            row(image).filter(charge__maybe_sent=False),
+            row(image).filter(charged(maybe_sent=False)),
             source=[Status.PENDING],
             to=Status.CANCELLED,
             finished_at=later(0),

@@ -30,6 +30,7 @@ from ideogram_django.lifecycle.transitions import (
     OPEN,
     UNHELD,
     announce,
+    charged,
     later,
     let_go,
     move,
@@ -189,7 +190,7 @@ def not_sent(image: GeneratedImage, *, after: float) -> None:
         return
     with transaction.atomic():
         waiting = move(
-            row(image).filter(claim=image.claim, charge__maybe_sent=False),
+            row(image).filter(charged(maybe_sent=False), claim=image.claim),
             source=[Status.SUBMITTING],
             to=Status.PENDING,
             next_check_at=later(after),
@@ -216,7 +217,7 @@ def rejected(image: GeneratedImage, detail: str) -> None:
         return
     with transaction.atomic():
         failed = move(
-            row(image).filter(claim=image.claim, charge__maybe_sent=False),
+            row(image).filter(charged(maybe_sent=False), claim=image.claim),
             source=[Status.SUBMITTING],
             to=Status.FAILED,
             error_code=ErrorCode.REJECTED,
@@ -234,7 +235,7 @@ def reference_failed(image: GeneratedImage, detail: str) -> None:
     """A reference picture could not be uploaded; the request itself was never sent."""
     with transaction.atomic():
         failed = move(
-            row(image).filter(claim=image.claim, charge__body=""),
+            row(image).filter(charged(body=""), claim=image.claim),
             source=[Status.SUBMITTING],
             to=Status.FAILED,
             error_code=ErrorCode.REFERENCE_FAILED,

@@ -13,6 +13,7 @@ from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet, V
 from django.db.models.functions import Now
 
 from ideogram_django import signals
+from ideogram_django.budget.models import Charge
 from ideogram_django.statuses import OPEN_ERRORS, Status
 
 if TYPE_CHECKING:
@@ -81,6 +82,15 @@ def later(seconds: float) -> Any:
 def row(image: GeneratedImage) -> QuerySet[GeneratedImage]:
     """The row of this picture's current attempt: answers to an older one do not touch it."""
     return type(image)._base_manager.filter(pk=image.pk, attempt=image.attempt)
+
+
+def charged(**conditions: Any) -> Q:
+    """A condition on the picture's charge for an UPDATE.
+
+    A join would put the whole condition, status and all, into a subquery, which PostgreSQL does
+    not look at again after waiting for somebody else's change: both would have "done it".
+    """
+    return Q(charge__in=Charge.objects.filter(**conditions))
 
 
 def claim(

@@ -64,7 +64,7 @@ class Command(BaseCommand):
         provider.beat(sync=True)
         due = loop.anything_due(conf.current())
         if due:
-            wakeups.wake()
+            wakeups.wake(insist=True)
         return due
 
     def _pause(self, *, more: bool) -> float:
