@@ -32,10 +32,10 @@ def tests(session: nox.Session, django: str, rq: str) -> None:
 @nox.session
 @nox.parametrize("python,django,rq", MATRIX[:3])
 def postgres(session: nox.Session, django: str, rq: str) -> None:
-    """The test suite on PostgreSQL."""
+    """The test suite on PostgreSQL, and files in a bucket."""
     if not os.environ.get("TEST_POSTGRES_HOST"):
         session.error("Set TEST_POSTGRES_HOST to a server, or to the folder of its socket.")
-    session.install("-e", ".[test,postgres]", f"django~={django}.0", rq)
+    session.install("-e", ".[test,postgres,s3]", f"django~={django}.0", rq)
     run_tests(session)
 
 

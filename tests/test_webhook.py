@@ -7,6 +7,7 @@ import uuid
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connection
 from django.db.models.functions import Now
 from django.test import Client, override_settings
 
@@ -288,3 +289,50 @@ def test_one_update_for_a_good_call_and_for_a_duplicate(
         call(address(image), body_of())
     with django_assert_num_queries(1):
         call(address(image), body_of())
+
+
+def test_a_thousand_replays_change_nothing(image: GeneratedImage) -> None:
+    body = body_of()
+    path, signature = address(image), signatures.sign_hex_text(body, KEY)
+    client = Client()
+
+    def replay() -> int:
+        return client.post(
+            path,
+            body,
+            content_type="application/json",
+            headers={"X-Webhook-Signature": signature},
+        ).status_code
+
+    assert replay() == 204
+    after_first = columns(image)
+    assert {replay() for _time in range(1000)} == {204}
+    assert columns(image) == after_first
+
+
+def test_under_atomic_requests(image: GeneratedImage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The row's change is kept whatever becomes of the request, so the view stands outside."""
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    inside: list[bool] = []
+
+    def watch(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        inside.append(connection.in_atomic_block)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(watch):
+        assert call(address(image), body_of()).status_code == 204
+    assert inside == [False]
+    image.refresh_from_db()
+    assert image.status == Status.FETCHING
+
+
+def test_the_database_is_away(image: GeneratedImage) -> None:
+    """503: the provider should try again."""
+
+    def broken(*arguments: Any) -> Any:
+        raise OperationalError("the connection is closed")
+
+    with connection.execute_wrapper(broken):
+        assert call(address(image), body_of()).status_code == 503
+        assert call(address(image), body_of(), signature=None).status_code == 503
+    assert call(address(image), body_of()).status_code == 204
