@@ -330,7 +330,8 @@ def test_a_queue_without_worker(twin: Simulator, queue: Any) -> None:
     assert (level, "no worker listens" in text) == ("problem", True)
 
 
-def test_a_queue_that_does_not_answer(twin: Simulator) -> None:
+def test_a_queue_that_does_not_answer(twin: Simulator, settings: Any) -> None:
+    settings.RQ_QUEUES = {"default": {"URL": "redis://127.0.0.1:1/0"}}
     found = visit()
     assert found.told("Queue") == ("problem", "Redis does not answer for the queue 'default'.")
     assert "problem" in found.failed
@@ -351,7 +352,7 @@ def test_a_database_without_tables(twin: Simulator) -> None:
         assert found.told("Database") == ("problem", "1 migration not applied.")
         assert "Work" not in found.findings
     finally:
-        call_command("migrate", "ideogram_django", verbosity=0)
+        call_command("migrate", verbosity=0)  # the magazine's tables went with ours
 
 
 def test_sqlite_that_locks_itself_out(twin: Simulator, settings: Any) -> None:
@@ -381,9 +382,9 @@ def test_a_provider_out_of_reach(twin: Simulator, settings: Any) -> None:
 
 def test_a_key_that_cannot_be_sent(twin: Simulator, settings: Any) -> None:
     with configured(settings, API_KEY="afk_with space"):
-        level, text = visit().told("Settings")
-    assert level == "problem"
-    assert "holds a blank or a letter that no key has" in text
+        found = visit().findings["Settings"][0]
+    assert found["level"] == "problem"
+    assert "holds a blank or a letter that no key has" in found["text"]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from ideogram_django import checks, conf
 from ideogram_django.apiframe.payloads import JobStatus, WebhookCall
 from ideogram_django.budget import limits
 from ideogram_django.drains import provider
-from ideogram_django.drains.steps import Steps
+from ideogram_django.drains.saving import Saving
+from ideogram_django.drains.tools import Tools
 from ideogram_django.lifecycle import sending, settling, transitions
 from ideogram_django.models import (
     Charge,
@@ -59,16 +60,16 @@ def test_a_commit_whose_confirmation_is_lost_keeps_its_file(
     twin: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The database says that the connection broke, but had committed: the step is repeated."""
-    stored, lost = Steps._stored, []
+    stored, lost = Saving._stored, []
 
-    def once_lost(self: Steps, *arguments: Any) -> Any:
+    def once_lost(self: Saving, *arguments: Any) -> Any:
         following = list(stored(self, *arguments))
         if not lost:
             lost.append(True)
             raise OperationalError("server closed the connection unexpectedly")
         return following
 
-    monkeypatch.setattr(Steps, "_stored", once_lost)
+    monkeypatch.setattr(Saving, "_stored", once_lost)
     image = GeneratedImage.objects.generate("A fox")
     drain_until(lambda: GeneratedImage.objects.completed().exists())
     GeneratedImage.objects.update(lease_until=None)
@@ -87,10 +88,10 @@ def test_a_worker_that_dies_while_saving_the_job_id_orders_once(
         settings.MEDIA_ROOT = str(tmp_path)
         settings.IDEOGRAM_DJANGO = {**FAST, "API_BASE_URL": twin.base_url}
         image = claimed()
-        steps = Steps(conf.current())
+        tools = Tools(conf.current())
         frozen = sending.freeze(image, conf.current(), {})
-        job = steps.client.submit(frozen.body, frozen.idempotency_key)
-        steps.close()
+        job = tools.client.submit(frozen.body, frozen.idempotency_key)
+        tools.close()
         # As an older version left it: the charge knows the job, the picture does not.
         Charge.objects.update(job_id=job.job_id, maybe_sent=True)
         GeneratedImage.objects.update(lease_until=None)

@@ -120,18 +120,22 @@ def release(charge: Charge) -> bool:
 
 
 def _close(charge: Charge, *, may_correct: bool, charged: Decimal, **changes: Any) -> bool:
-    """One UPDATE that names what it closes, so that an amount is moved exactly once."""
-    charge.refresh_from_db()
-    if charge.state == ChargeState.RESERVED:
-        held = charge.expected
-        closable = Charge.objects.filter(pk=charge.pk, state=ChargeState.RESERVED)
-    elif may_correct and charge.estimated:
-        held = charge.charged or Decimal(0)
-        closable = Charge.objects.filter(pk=charge.pk, state=ChargeState.SETTLED, estimated=True)
-    else:
-        return False
-    if not closable.update(charged=charged, closed_at=Now(), **changes):
-        return False
-    limits.adjust(charge.periods, charged - held)
-    charge.refresh_from_db()
-    return True
+    """One UPDATE that names what it closes, so that an amount is moved exactly once.
+
+    Reserved, estimated, closed for good: a charge moves on twice at most, so whoever comes second
+    looks again instead of taking an estimate of that very moment for the last word.
+    """
+    for _look in range(3):
+        charge.refresh_from_db()
+        rows = Charge.objects.filter(pk=charge.pk, state=charge.state, estimated=charge.estimated)
+        if charge.state == ChargeState.RESERVED:
+            held = charge.expected
+        elif may_correct and charge.estimated:
+            held = charge.charged or Decimal(0)
+        else:
+            return False
+        if rows.update(charged=charged, closed_at=Now(), **changes):
+            limits.adjust(charge.periods, charged - held)
+            charge.refresh_from_db()
+            return True
+    return False

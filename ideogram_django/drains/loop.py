@@ -11,15 +11,18 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import InterfaceError, OperationalError, connection, connections
 from django.db.models import Min, Q
 from django.utils import timezone
 
 from ideogram_django import conf, wakeups
 from ideogram_django.conf import AppSettings
 from ideogram_django.drains import housekeeping, provider, retention
-from ideogram_django.drains.steps import Steps
+from ideogram_django.drains.polling import Polling
+from ideogram_django.drains.saving import Saving
+from ideogram_django.drains.submitting import Submitting
 from ideogram_django.drains.tasks import Task
+from ideogram_django.drains.tools import Tools
 from ideogram_django.exceptions import IdeogramError
 from ideogram_django.lifecycle import transitions
 from ideogram_django.models import GeneratedImage
@@ -50,7 +53,7 @@ def work(*, sync: bool, tidy: bool = False, linger: float = LINGER) -> bool:
     ``sync``: this is the sync process, whose heartbeat it leaves; ``tidy``: sweep up, too;
     ``linger``: seconds to wait for more work before it ends.
     """
-    close_old_connections()
+    _drop_stale_connections()
     settings = conf.current()
     provider.state()
     provider.beat(sync=sync)
@@ -63,6 +66,13 @@ def work(*, sync: bool, tidy: bool = False, linger: float = LINGER) -> bool:
         housekeeping.sweep(settings)
         retention.expire(settings)
     return anything_due(settings)
+
+
+def _drop_stale_connections() -> None:
+    """As at the start of a request; but a transaction that the caller holds is not ours to end."""
+    for one in connections.all(initialized_only=True):
+        if not one.in_atomic_block:
+            one.close_if_unusable_or_obsolete()
 
 
 def anything_due(settings: AppSettings) -> bool:
@@ -92,7 +102,10 @@ def due_somewhere(settings: AppSettings) -> Q:
 class _Drain:
     def __init__(self, settings: AppSettings) -> None:
         self.settings = settings
-        self.steps = Steps(settings)
+        self.tools = Tools(settings)
+        self.polling = Polling(self.tools)
+        self.submitting = Submitting(self.tools, self.polling)
+        self.saving = Saving(self.tools)
         # Without ``with``: leaving that block joins the threads, and an RQ time-out would hang.
         self.threads = ThreadPoolExecutor(
             max_workers=settings.CONCURRENCY, thread_name_prefix="ideogram"
@@ -103,7 +116,7 @@ class _Drain:
 
     def close(self) -> None:
         self.threads.shutdown(wait=False, cancel_futures=True)
-        self.steps.close()
+        self.tools.close()
 
     def run(self, *, sync: bool, linger: float) -> None:
         end = time.monotonic() + self.settings.DRAIN_SLICE
@@ -161,14 +174,14 @@ class _Drain:
         bulk = rows.filter(status=Status.PENDING, bulk=True)
         share = self._bulk_share(bulk) if may_send else 0
         free -= share
-        tasks += self._take(rows.filter(status=Status.FETCHING), left(), self.steps.fetch)
+        tasks += self._take(rows.filter(status=Status.FETCHING), left(), self.saving.fetch)
         if may_send:
             tasks += self._take_to_send(rows.filter(status=Status.PENDING, bulk=False), left())
         if may_call:
             doubtful = self._claim_calls(rows.filter(status=Status.SUBMITTING), left())
-            tasks += self._planned(doubtful, self.steps.recover)
+            tasks += self._planned(doubtful, self.submitting.recover)
             tasks += self._take_polls(rows.filter(status__in=POLLED), left())
-        tasks += self._take(rows.filter(status=Status.COMPLETED), left(), self.steps.finish)
+        tasks += self._take(rows.filter(status=Status.COMPLETED), left(), self.saving.finish)
         free += share
         if may_send:
             tasks += self._take_to_send(bulk, left())
@@ -194,7 +207,7 @@ class _Drain:
         else:
             with provider.counting_in_flight(self.settings) as room:
                 images = self._claim_calls(rows, min(count, room), to=Status.SUBMITTING)
-        return self._planned(images, self.steps.send)
+        return self._planned(images, self.submitting.send)
 
     def _claim_calls(
         self, rows: Any, count: int, *, to: Status | None = None
@@ -211,7 +224,7 @@ class _Drain:
         if count <= 0 or not rows.due().exists() or not provider.permits(1, self.settings):
             return []
         images = transitions.claim(rows, limit=POLL_CHUNK, lease=self.settings.LEASE)
-        return self._planned([images] if images else [], self.steps.poll)
+        return self._planned([images] if images else [], self.polling.poll)
 
     def _planned(self, work: Sequence[Any], step: Callable[[Any], Iterable[Task]]) -> list[Task]:
         planned: list[Task] = []
@@ -221,7 +234,7 @@ class _Drain:
 
     def _ask_account(self, *, sync: bool) -> None:
         if provider.take_probe() or (sync and provider.take_balance()):
-            self._start(self.steps.ask_account())
+            self._start(self.tools.ask_account())
 
     # --- taking in ------------------------------------------------------------------------------
 

@@ -1,0 +1,97 @@
+"""Asking the provider what became of its jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from django.utils import timezone
+
+from ideogram_django.apiframe.payloads import Job
+from ideogram_django.conf import AppSettings
+from ideogram_django.drains import provider
+from ideogram_django.drains.joblist import CLOCK_SKEW, read_list
+from ideogram_django.drains.tasks import Task
+from ideogram_django.drains.tools import Tools, task_for
+from ideogram_django.exceptions import JobNotFoundError, ProviderError
+from ideogram_django.lifecycle import settling
+from ideogram_django.lifecycle.transitions import let_go
+from ideogram_django.models import GeneratedImage
+
+LIST_FROM = 3
+"""From this many due polls on, the job list is cheaper than one GET each."""
+
+
+class Polling:
+    def __init__(self, tools: Tools) -> None:
+        self.tools = tools
+
+    def poll(self, images: Sequence[GeneratedImage]) -> Iterable[Task]:
+        """Ask what became of these: by the job list where there are several, else one by one."""
+        known = []
+        for image in images:
+            if image.job_id:
+                known.append(image)
+            else:
+                let_go(image, after=self.tools.settings.GIVE_UP_AFTER)
+        if len(known) < LIST_FROM:
+            return [self._poll_one(image) for image in known]
+        since = min(image.submitted_at or image.created_at for image in known) - CLOCK_SKEW
+        wanted = {image.job_id for image in known}
+        return [
+            Task(
+                images=known,
+                run=lambda: read_list(self.tools.client, since=since, wanted=wanted),
+                done=partial(self._polled_list, known),
+            )
+        ]
+
+    def _polled_list(self, images: Sequence[GeneratedImage], answer: Any) -> Iterable[Task]:
+        if isinstance(answer, ProviderError):
+            wait = self.tools.wait_after(images[0], answer) or 1
+            for image in images:
+                let_go(image, after=wait)
+            return []
+        found = {job.id: job for job in answer.jobs}
+        left = []
+        for image in images:
+            job = found.get(image.job_id or "")
+            if job is None:
+                left.append(self._poll_one(image))
+            else:
+                self.apply(image, job)
+        provider.count_calls(len(left), self.tools.settings)
+        return left
+
+    def _poll_one(self, image: GeneratedImage) -> Task:
+        job_id = str(image.job_id)
+        return task_for(image, lambda: self.tools.client.job(job_id), partial(self._polled, image))
+
+    def _polled(self, image: GeneratedImage, answer: Any) -> Iterable[Task]:
+        match answer:
+            case Job():
+                self.apply(image, answer)
+            case JobNotFoundError():
+                settling.missing(image, next_check=next_check(image, self.tools.settings))
+            case ProviderError():
+                let_go(image, after=self.tools.wait_after(image, answer) or 1)
+        return []
+
+    def apply(self, image: GeneratedImage, job: Job) -> None:
+        settling.apply(
+            image,
+            job,
+            next_check=next_check(image, self.tools.settings),
+            give_up=age(image) > self.tools.settings.GIVE_UP_AFTER,
+        )
+
+
+def next_check(image: GeneratedImage, settings: AppSettings) -> float:
+    """Seconds to the next poll: a fifth of its age, so that a slow job costs few calls."""
+    return min(max(age(image) / 5, settings.POLL_INTERVAL), 300)
+
+
+def age(image: GeneratedImage) -> float:
+    """Seconds since the provider got it; before that, since it was asked for."""
+    return (timezone.now() - (image.submitted_at or image.created_at)).total_seconds()

@@ -1,0 +1,222 @@
+"""Bringing a finished picture home: download, check, store, widths, the record's own field."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from django.core.files.storage import storages
+from django.db import transaction
+from django.utils import timezone
+
+from ideogram_django.drains import attaching, files
+from ideogram_django.drains.polling import age
+from ideogram_django.drains.tasks import Task
+from ideogram_django.drains.tools import Tools, task_for
+from ideogram_django.exceptions import PictureError
+from ideogram_django.lifecycle import settling
+from ideogram_django.lifecycle.sending import backoff
+from ideogram_django.lifecycle.transitions import let_go
+from ideogram_django.models import GeneratedImage, StoredObject
+from ideogram_django.pictures import fetching, verifying
+from ideogram_django.pictures.renditions import Rendition
+from ideogram_django.statuses import ErrorCode
+
+logger = logging.getLogger(__name__)
+
+EXPIRED_TRIES = 4
+STORAGE_TRIES = 6
+
+
+class Saving:
+    def __init__(self, tools: Tools) -> None:
+        self.tools = tools
+
+    def fetch(self, image: GeneratedImage) -> Iterable[Task]:
+        """Bring the file home: note a name, download and check, store, link, then the widths."""
+        old = files.leftovers(image)
+        noted = files.note_original(image, self.tools.settings.STORAGE)
+        storage = storages[self.tools.settings.STORAGE]
+        settings, url = self.tools.settings, image.result_url
+
+        def run() -> _Download:
+            gone = files.remove(old)
+            with files.kept(files.private_file(storage, noted.name)) as keeper:
+                fetched = fetching.fetch(self.tools.downloads, url, keeper.file, self.tools.rules)
+                verified = verifying.verify(
+                    keeper.file, max_pixels=settings.MAX_IMAGE_PIXELS, widths=settings.WIDTHS
+                )
+                keeper.keep()
+            return _Download(gone=gone, fetched=fetched, verified=verified, keeper=keeper)
+
+        return [task_for(image, run, partial(self._downloaded, image, noted))]
+
+    def _downloaded(
+        self, image: GeneratedImage, noted: StoredObject, answer: Any
+    ) -> Iterable[Task]:
+        if isinstance(answer, PictureError):
+            self._fetch_failed(image, answer)
+            return []
+        files.forget(answer.gone)
+        files.rename(noted, answer.verified.extension)
+        storage = storages[noted.storage]
+
+        def run() -> str:
+            try:
+                return files.save_original(storage, noted.name, answer.keeper.file)
+            finally:
+                answer.keeper.close()
+
+        return [task_for(image, run, partial(self._stored, image, noted, answer))]
+
+    def _stored(
+        self, image: GeneratedImage, noted: StoredObject, download: _Download, answer: Any
+    ) -> Iterable[Task]:
+        if isinstance(answer, PictureError):
+            self._fetch_failed(image, answer)
+            return []
+        files.take_names([noted], [answer])
+        verified, fetched = download.verified, download.fetched
+        with transaction.atomic():
+            done = settling.completed(
+                image,
+                name=answer,
+                width=verified.width,
+                height=verified.height,
+                format=verified.format,
+                size=fetched.size,
+                sha256=fetched.sha256,
+            )
+            if done:
+                files.link([noted], [answer])
+        if not done:
+            if StoredObject.objects.filter(pk=noted.pk, linked_at__isnull=False).exists():
+                # Done before: the commit went through and only its confirmation was lost.
+                return []
+            # Another claim took over: what this one wrote belongs to nobody.
+            return [self._remove(image, [noted])]
+        image.refresh_from_db()
+        return self._store_widths(image, verified.renditions)
+
+    def _fetch_failed(self, image: GeneratedImage, error: PictureError) -> None:
+        tries = image.checks + 1
+        expired = error.code == ErrorCode.RESULT_EXPIRED and tries >= EXPIRED_TRIES
+        unstorable = error.code == ErrorCode.STORAGE_FAILED and tries >= STORAGE_TRIES
+        too_old = tries >= EXPIRED_TRIES and age(image) > self.tools.settings.GIVE_UP_AFTER
+        if error.permanent or expired or unstorable:
+            settling.unusable(image, ErrorCode(error.code), error.detail)
+        elif too_old:
+            settling.unusable(image, ErrorCode.GAVE_UP, error.detail)
+        else:
+            let_go(image, after=backoff(tries))
+
+    def finish(self, image: GeneratedImage) -> Iterable[Task]:
+        """A finished picture with something left to do: the widths, then its record's own field."""
+        if image.renditions or not image.file or not self.tools.settings.WIDTHS:
+            return self._attach(image)
+        storage = storages[self.tools.settings.STORAGE]
+        name, settings = str(image.file.name), self.tools.settings
+
+        def run() -> tuple[Rendition, ...]:
+            with files.opened(storage, name) as file:
+                return verifying.make_renditions(
+                    file, widths=settings.WIDTHS, max_pixels=settings.MAX_IMAGE_PIXELS
+                )
+
+        return [task_for(image, run, partial(self._widths_made, image))]
+
+    def _widths_made(self, image: GeneratedImage, answer: Any) -> Iterable[Task]:
+        if isinstance(answer, PictureError):
+            if answer.permanent or image.checks + 1 >= STORAGE_TRIES:
+                logger.error("No smaller widths for %s: %s", image.uuid, answer)
+                return self._attach(image)
+            let_go(image, after=backoff(image.checks + 1))
+            return []
+        return self._store_widths(image, answer)
+
+    def _store_widths(
+        self, image: GeneratedImage, renditions: Sequence[Rendition]
+    ) -> Iterable[Task]:
+        if not renditions:
+            return self._attach(image)
+        old = files.leftovers(image)
+        noted = files.note_widths(
+            image,
+            str(image.file.name),
+            self.tools.settings.STORAGE,
+            [rendition.width for rendition in renditions],
+        )
+        storage = storages[self.tools.settings.STORAGE]
+
+        def run() -> tuple[list[StoredObject], list[str]]:
+            gone = files.remove(old)
+            return gone, files.save_widths(storage, [one.name for one in noted], renditions)
+
+        return [task_for(image, run, partial(self._widths_stored, image, noted, renditions))]
+
+    def _widths_stored(
+        self,
+        image: GeneratedImage,
+        noted: Sequence[StoredObject],
+        renditions: Sequence[Rendition],
+        answer: Any,
+    ) -> Iterable[Task]:
+        if isinstance(answer, PictureError):
+            if image.checks + 1 >= STORAGE_TRIES:
+                return self._attach(image)
+            let_go(image, after=backoff(image.checks + 1))
+            return []
+        gone, names = answer
+        files.forget(gone)
+        files.take_names(noted, names)
+        facts = [
+            {"name": name, "width": rendition.width, "height": rendition.height}
+            for name, rendition in zip(names, renditions, strict=True)
+        ]
+        with transaction.atomic():
+            mine = settling.widths_stored(image, facts)
+            if mine:
+                files.link(noted, names)
+        return self._attach(image) if mine else [self._remove(image, noted)]
+
+    def _attach(self, image: GeneratedImage) -> Iterable[Task]:
+        copy = attaching.prepare(image)
+        if copy is None:
+            settling.nothing_left(image)
+            return []
+        return [task_for(image, copy.write, partial(self._attached, image, copy))]
+
+    def _attached(self, image: GeneratedImage, copy: attaching.Copy, answer: Any) -> Iterable[Task]:
+        if isinstance(answer, PictureError):
+            if image.checks + 1 < STORAGE_TRIES:
+                let_go(image, after=backoff(image.checks + 1))
+            else:
+                logger.error("The file of %s could not be copied to its record", image.uuid)
+                settling.nothing_left(image)
+            return []
+        with transaction.atomic():
+            copy.link(answer)
+            settling.nothing_left(image, attached_at=timezone.now())
+        return []
+
+    def _remove(self, image: GeneratedImage, objects: Sequence[StoredObject]) -> Task:
+        return task_for(image, lambda: files.remove(objects), lambda gone: files.forget(gone))
+
+
+class _Download:
+    """A checked file on its way from the network into the storage."""
+
+    def __init__(
+        self,
+        *,
+        gone: list[StoredObject],
+        fetched: fetching.Fetched,
+        verified: verifying.Verified,
+        keeper: files.Keeper,
+    ) -> None:
+        self.gone = gone
+        self.fetched = fetched
+        self.verified = verified
+        self.keeper = keeper
