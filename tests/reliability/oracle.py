@@ -192,6 +192,8 @@ def _redis_value(server: Any, key: bytes) -> bytes:
             parts = server.zrange(key, 0, -1)
         case b"stream":
             parts = [repr(server.xrange(key)).encode()]
+        case b"none":  # gone since it was listed
+            parts = []
         case kind:
             raise AssertionError(f"The oracle cannot read {kind!r}")
     return key + b"\n" + b"\n".join(part + b"\n" + _unpacked(part) for part in parts)
