@@ -13,7 +13,7 @@ from django.db import models
 from ideogram_django import forms
 from ideogram_django.forms import prompts
 from ideogram_django.forms.fields import DEFAULTS
-from ideogram_django.lifecycle import requesting
+from ideogram_django.lifecycle import wishes
 from ideogram_django.widgets import GeneratedImageWidget
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class GeneratedImageField(_ForeignKey):
             if name != "prompt_template"
         }
         try:
-            requesting.check({**options, "prompt": "A prompt"})
+            wishes.check({**options, "prompt": "A prompt"})
         except ValidationError as error:
             return [
                 checks.Error(

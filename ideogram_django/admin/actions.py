@@ -24,7 +24,7 @@ from ideogram_django.admin.limits import standing
 from ideogram_django.admin.offers import better, offers, request_of, total
 from ideogram_django.admin.steps import VARIATIONS, log_step
 from ideogram_django.budget import ledger
-from ideogram_django.lifecycle.requesting import fetched_free, may_cost_again
+from ideogram_django.lifecycle.steering import fetched_free, may_cost_again
 from ideogram_django.models import GeneratedImage
 from ideogram_django.statuses import Status
 

@@ -18,6 +18,7 @@ from ideogram_django import conf, lifecycle
 from ideogram_django.admin.base import PictureAdmin, may_generate, who
 from ideogram_django.admin.limits import standing
 from ideogram_django.admin.making import MakeForm, initial_of
+from ideogram_django.lifecycle import wishes
 from ideogram_django.models import GeneratedImage
 from ideogram_django.statuses import Status
 
@@ -193,7 +194,7 @@ class MakePage(PictureAdmin):
 
 def _same(earlier: list[GeneratedImage], form: MakeForm) -> bool:
     """Whether these pictures were asked for with the very words that the form holds now."""
-    checked = lifecycle.requesting.check(form.options).request
+    checked = wishes.check(form.options).request
     first = earlier[0]
     return len(earlier) == form.how_many and (
         (first.prompt, first.model, first.parameters)

@@ -21,7 +21,7 @@ from ideogram_django.admin.choices import (
 )
 from ideogram_django.admin.offers import MOST_DRAFTS, Offer, offers, spelled
 from ideogram_django.apiframe.catalogue import MAGIC_PROMPT_OPTIONS, MAX_PROMPT, RENDERING_SPEEDS
-from ideogram_django.lifecycle import references, requesting
+from ideogram_django.lifecycle import references, wishes
 from ideogram_django.models import GeneratedImage
 from ideogram_django.statuses import Status
 
@@ -256,7 +256,7 @@ class MakeForm(forms.Form):
         if "model" in data:
             options["model"] = data["model"]
             try:
-                requesting.check(options, self.settings)
+                wishes.check(options, self.settings)
             except ValidationError as error:
                 self._take(error)
         self.options = options

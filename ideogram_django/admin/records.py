@@ -16,7 +16,7 @@ from ideogram_django import conf
 from ideogram_django.admin import frozen
 from ideogram_django.budget import ledger
 from ideogram_django.forms import prompts
-from ideogram_django.lifecycle import requesting
+from ideogram_django.lifecycle import wishes
 from ideogram_django.models import GeneratedImage
 
 DEFAULT_PROMPT = "{title}, editorial illustration"
@@ -130,7 +130,7 @@ def _row(
         row.problems = [gettext("“%(name)s” is empty.") % {"name": ", ".join(blank)}]
         return row
     try:
-        row.price = requesting.check({**options, "prompt": row.prompt}, settings).price
+        row.price = wishes.check({**options, "prompt": row.prompt}, settings).price
     except ValidationError as error:
         row.problems = list(error.messages)
     return row

@@ -26,7 +26,7 @@ from ideogram_django import conf
 from ideogram_django.admin.base import PictureAdmin, may_generate, tell, who
 from ideogram_django.admin.limits import standing
 from ideogram_django.admin.offers import Offer, better, offers, request_of
-from ideogram_django.lifecycle.requesting import fetched_free, may_cost_again
+from ideogram_django.lifecycle.steering import fetched_free, may_cost_again
 from ideogram_django.models import GeneratedImage
 from ideogram_django.statuses import Status
 

@@ -14,7 +14,7 @@ from django.core.files.base import File
 from django.db import models
 
 from ideogram_django.forms import prompts
-from ideogram_django.lifecycle import requesting, uploading
+from ideogram_django.lifecycle import uploading, wishes
 from ideogram_django.models import GeneratedImage
 from ideogram_django.pictures.verifying import Verified
 
@@ -46,7 +46,7 @@ class GenerationRequest:
         filled = replace(
             self, prompt=prompt, request_id=uuid.uuid5(self.request_id, prompt), gaps=()
         )
-        requesting.check({**filled.options, "prompt": prompt})
+        wishes.check({**filled.options, "prompt": prompt})
         return filled
 
     def generate(self, *, requested_by: Any = None, **columns: Any) -> GeneratedImage:

@@ -20,7 +20,7 @@ from ideogram_django.exceptions import InvalidRequest
 from ideogram_django.forms import prompts
 from ideogram_django.forms.access import may, viewable
 from ideogram_django.forms.answers import GenerationRequest, UploadedPicture, flat
-from ideogram_django.lifecycle import PARAMETERS, requesting, uploading
+from ideogram_django.lifecycle import PARAMETERS, uploading, wishes
 from ideogram_django.models import GeneratedImage
 from ideogram_django.statuses import IN_PROGRESS, Status
 from ideogram_django.widgets import (
@@ -255,7 +255,7 @@ class GeneratedImageField(forms.Field):
         if value.shape:
             options["aspect_ratio"] = value.shape
         try:
-            wish = requesting.check({**options, "prompt": value.prompt})
+            wish = wishes.check({**options, "prompt": value.prompt})
             request = GenerationRequest(
                 prompt=value.prompt,
                 options=options,

@@ -1,8 +1,9 @@
 """The life of a picture. Nothing else changes a status.
 
-``transitions`` says which status may follow which and moves rows by guarded UPDATEs;
-``requesting`` is what people ask for; ``sending`` gets a request to the provider, once;
-``settling`` takes in what the provider answers; ``storing`` brings the file home.
+``transitions`` says which status may follow which and moves rows by guarded UPDATEs. ``wishes``
+are checked and priced; ``requesting`` makes rows of them; ``steering`` is what people may ask of a
+row. ``sending`` gets a request to the provider, once; ``settling`` takes in what the provider
+answers and what became of the file; ``uploading`` takes in people's own work.
 
 These modules take instances and querysets and never import the models, so that models and
 querysets can offer them as their verbs.
@@ -11,19 +12,21 @@ querysets can offer them as their verbs.
 from __future__ import annotations
 
 from ideogram_django.lifecycle.requesting import (
-    PARAMETERS,
-    cancel,
     draft_many,
-    edit_draft,
     generate,
     generate_many,
-    refresh,
     rerender,
+    variations,
+)
+from ideogram_django.lifecycle.steering import (
+    cancel,
+    edit_draft,
+    refresh,
     retry,
     start,
     start_many,
-    variations,
 )
+from ideogram_django.lifecycle.wishes import PARAMETERS
 
 __all__ = [
     "PARAMETERS",

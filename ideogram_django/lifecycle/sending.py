@@ -215,30 +215,22 @@ def rejected(image: GeneratedImage, detail: str) -> None:
     if _charge(image).maybe_sent:
         unknown(image)
         return
-    with transaction.atomic():
-        failed = move(
-            row(image).filter(charged(maybe_sent=False), claim=image.claim),
-            source=[Status.SUBMITTING],
-            to=Status.FAILED,
-            error_code=ErrorCode.REJECTED,
-            error_detail=detail,
-            finished_at=Now(),
-            next_check_at=None,
-            **UNHELD,
-        )
-        if failed:
-            ledger.release(_charge(image))
-            announce(image)
+    _failed_unsent(image, charged(maybe_sent=False), ErrorCode.REJECTED, detail)
 
 
 def reference_failed(image: GeneratedImage, detail: str) -> None:
     """A reference picture could not be uploaded; the request itself was never sent."""
+    _failed_unsent(image, charged(body=""), ErrorCode.REFERENCE_FAILED, detail)
+
+
+def _failed_unsent(image: GeneratedImage, proof: Q, code: ErrorCode, detail: str) -> None:
+    """Fail and give the money back, as long as the charge still proves that nothing was made."""
     with transaction.atomic():
         failed = move(
-            row(image).filter(charged(body=""), claim=image.claim),
+            row(image).filter(proof, claim=image.claim),
             source=[Status.SUBMITTING],
             to=Status.FAILED,
-            error_code=ErrorCode.REFERENCE_FAILED,
+            error_code=code,
             error_detail=detail,
             finished_at=Now(),
             next_check_at=None,

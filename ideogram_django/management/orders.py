@@ -15,7 +15,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
-from ideogram_django.lifecycle import PARAMETERS, requesting
+from ideogram_django.lifecycle import PARAMETERS, wishes
 
 COLUMNS = ("prompt", "model", "count", *PARAMETERS, "alt_text")
 MOST = 10_000
@@ -95,7 +95,7 @@ def checked(orders: Sequence[Order]) -> Bill:
     for order in orders:
         found = _problems(order)
         try:
-            wish = requesting.check(order.options)
+            wish = wishes.check(order.options)
         except ValidationError as error:
             found += _sentences(error)
         else:

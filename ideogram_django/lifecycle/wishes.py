@@ -1,0 +1,131 @@
+"""One picture that somebody wants: checked and priced, nothing written, nothing spent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from ideogram_django import conf
+from ideogram_django.apiframe import catalogue
+from ideogram_django.apiframe.catalogue import CleanRequest
+from ideogram_django.budget import ledger
+from ideogram_django.exceptions import InvalidRequest, Problem
+from ideogram_django.lifecycle.references import (
+    REFERENCES,
+    plain_references,
+    with_public_addresses,
+)
+
+if TYPE_CHECKING:
+    from ideogram_django.models import GeneratedImage
+
+PARAMETERS = catalogue.PARAMETERS
+"""The API's own names, beside ``prompt`` and ``model``; its ``image`` is ``reference_image``."""
+COLUMNS = (
+    "alt_text",
+    "batch",
+    "decorative",
+    "extra",
+    "parent",
+    "priority",
+    "profile",
+    "profile_version",
+    "replaces",
+    "source_fingerprint",
+    "target_before",
+    "target_field",
+    "target_id",
+    "target_type",
+    "typed_prompt",
+)
+"""What else a caller may set on a new picture."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """One picture that was checked and priced, and has spent nothing."""
+
+    request: CleanRequest
+    price: ledger.Price
+    columns: Mapping[str, Any]
+
+
+def check(options: Mapping[str, Any], settings: conf.AppSettings | None = None) -> Wish:
+    """Check one request against the catalogue and price it.
+
+    Raises ``ValidationError`` with a sentence per field; writes and spends nothing.
+    """
+    settings = settings or conf.current()
+    unknown = sorted(set(options) - {"prompt", "model", *PARAMETERS, *COLUMNS})
+    if unknown:
+        raise TypeError(f"generate() got unexpected arguments: {', '.join(unknown)}")
+    parameters = plain_references(
+        {name: options[name] for name in PARAMETERS if options.get(name) is not None}
+    )
+    try:
+        clean = catalogue.clean_request(
+            prompt=options.get("prompt", ""),
+            model=options.get("model") or settings.DEFAULT_MODEL,
+            parameters=with_public_addresses(parameters),
+            prices=settings.PRICES,
+        )
+    except InvalidRequest as invalid:
+        raise as_validation_error(invalid) from invalid
+    return Wish(
+        request=CleanRequest(
+            prompt=clean.prompt,
+            model=clean.model,
+            # Cleaned values, but our own pictures as such: their addresses come with the upload.
+            parameters={
+                name: parameters[name] if name in REFERENCES else value
+                for name, value in clean.parameters.items()
+            },
+            credits=clean.credits,
+        ),
+        price=ledger.money(settings, clean.credits),
+        columns={name: options[name] for name in COLUMNS if name in options},
+    )
+
+
+def check_all(requests: Sequence[Mapping[str, Any]], settings: conf.AppSettings) -> list[Wish]:
+    """All or none; the sentence says which of several is wrong."""
+    wishes: list[Wish] = []
+    for number, request in enumerate(requests, start=1):
+        try:
+            wishes.append(check(request, settings))
+        except ValidationError as error:
+            if len(requests) == 1:
+                raise
+            sentences = "; ".join(error.messages)
+            raise ValidationError(
+                gettext("Picture %(number)s: %(problem)s"),
+                code="invalid",
+                params={"number": number, "problem": sentences},
+            ) from error
+    return wishes
+
+
+def request_of(image: GeneratedImage) -> dict[str, Any]:
+    """What was asked for this picture, as options for another."""
+    return {"prompt": image.prompt, "model": image.model, **image.parameters}
+
+
+def as_validation_error(invalid: InvalidRequest) -> ValidationError:
+    """The catalogue's problems as Django's, translated when they are shown."""
+    return ValidationError(
+        {
+            name: [_translated(problem) for problem in found]
+            for name, found in invalid.problems.items()
+        }
+    )
+
+
+def _translated(problem: Problem) -> ValidationError:
+    return ValidationError(
+        _(problem.message), code=problem.code, params=dict(problem.params) or None
+    )
