@@ -17,9 +17,10 @@ MIB = 1024 * 1024
 class AppSettings:
     """Every setting with its default. All times are seconds and may be fractions."""
 
-    API_KEY: str = ""
+    # Not in the repr: error pages and error trackers show the local variables of every frame.
+    API_KEY: str = field(default="", repr=False)
     """``afk_…``, sent as ``X-API-Key``."""
-    PREVIOUS_API_KEYS: Sequence[str] = ()
+    PREVIOUS_API_KEYS: Sequence[str] = field(default=(), repr=False)
     """Still accepted for webhook signatures during a rotation."""
     API_BASE_URL: str = "https://api.apiframe.ai"
     """Exactly this origin is also allowed for downloads, even on loopback."""

@@ -6,12 +6,14 @@ of the provider are looked at afterwards.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
+from django.views.debug import ExceptionReporter
 
 from ideogram_django.drains import loop
 from ideogram_django.models import Charge, GeneratedImage, ProviderState
@@ -351,3 +353,21 @@ def test_the_key_stands_nowhere(wire: StubProvider, caplog: pytest.LogCaptureFix
     assert key not in caplog.text
     for charge in Charge.objects.values():
         assert key not in str(charge)
+
+
+SECRETS = ("afk_" + "7" * 40, "afk_" + "8" * 40)
+
+
+def test_the_key_is_not_shown_by_an_error_page(wire: StubProvider, settings: Any, rf: Any) -> None:
+    """Django's page, like every error tracker, shows the local variables of each frame."""
+    # No executor takes -1 threads: an error with our frames on its way.
+    changes = {"API_KEY": SECRETS[0], "PREVIOUS_API_KEYS": [SECRETS[1]], "CONCURRENCY": -1}
+    settings.IDEOGRAM_DJANGO = {**settings.IDEOGRAM_DJANGO, **changes}
+    changes.clear()
+    GeneratedImage.objects.generate("A fox")
+    try:
+        work()
+    except ValueError:
+        page = ExceptionReporter(rf.get("/"), *sys.exc_info()).get_traceback_html()
+    assert "CONCURRENCY=-1" in page
+    assert [secret for secret in SECRETS if secret in page] == []
