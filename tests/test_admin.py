@@ -1135,3 +1135,23 @@ def test_who_may_not_see_pictures_cannot_use_them_as_references():
     response = client.post(ADD, form(reference_image=str(image.uuid)))
     assert "There is no finished picture with the id" in text(response)
     assert GeneratedImage.objects.count() == 1
+
+
+# --- again, with other words --------------------------------------------------------------------
+
+
+def test_a_refused_picture_leads_to_its_own_words(browser):
+    image = picture(Status.FAILED, error_code="refused", style_type="DESIGN", seed=7)
+    shown = text(browser.get(page(image)))
+    assert f"{ADD}?like={image.uuid}" in shown
+    assert "The same words will hardly be accepted." in shown
+    form_page = text(browser.get(f"{ADD}?like={image.uuid}"))
+    assert image.prompt in form_page
+    assert 'value="7"' in form_page
+
+
+@pytest.mark.parametrize("like", ["nonsense", "00000000-0000-0000-0000-000000000000", "'\"><b>"])
+def test_a_strange_address_is_an_empty_form(browser, like):
+    response = browser.get(ADD, {"like": like})
+    assert response.status_code == 200
+    assert response.context["form"].initial.get("prompt") is None

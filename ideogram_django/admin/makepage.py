@@ -48,6 +48,18 @@ class MakePage(PictureAdmin):
                 return HttpResponseRedirect(request.get_full_path())
         return super().changeform_view(request, object_id, form_url, extra_context)
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """From the address; ``?like=<uuid>`` begins with the request of another picture."""
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        try:
+            like = uuid.UUID(str(initial.pop("like", "")))
+        except ValueError:
+            return initial
+        image = self.get_queryset(request).filter(uuid=like, uploaded=False).first()
+        if image is None or not self.has_view_permission(request, image):
+            return initial
+        return {**initial_of(image), **initial}
+
     def _make_page(
         self, request: HttpRequest, draft: GeneratedImage | None, extra_context: Any
     ) -> HttpResponse:

@@ -28,7 +28,7 @@ from ideogram_django.admin.limits import standing
 from ideogram_django.admin.offers import Offer, better, offers, request_of
 from ideogram_django.lifecycle.steering import fetched_free, may_cost_again
 from ideogram_django.models import GeneratedImage
-from ideogram_django.statuses import Status
+from ideogram_django.statuses import ErrorCode, Status
 
 VARIATIONS = 4
 SPENDING = ("generate", "retry", "variations", "again")
@@ -100,9 +100,15 @@ def _retry(image: GeneratedImage, own: Offer | None) -> list[Step]:
     if own is None:
         return []
     gaps = {"total": own.total(1, image.rendering_speed)}
-    if may_cost_again(image):
-        return [Step(name="retry", label=gettext("Try again… · %(total)s more") % gaps, main=True)]
-    return [Step(name="retry", label=gettext("Try again · %(total)s") % gaps, main=True)]
+    text = (
+        gettext("Try again… · %(total)s more")
+        if may_cost_again(image)
+        else gettext("Try again · %(total)s")
+    )
+    if image.error_code in (ErrorCode.REFUSED, ErrorCode.REJECTED):
+        help = gettext("The same words will hardly be accepted.")
+        return [Step(name="retry", label=text % gaps, help=help)]
+    return [Step(name="retry", label=text % gaps, main=True)]
 
 
 def _again(offer: Offer, image: GeneratedImage) -> Step:
