@@ -21,7 +21,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
@@ -296,13 +296,21 @@ def alone_in(state: Path, *, fresh: bool) -> Iterator[None]:
 def interruptible() -> Iterator[None]:
     """Ctrl-C, ``kill`` and a closed terminal end the block; from then on they are ignored."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    for number in numbers:
-        signal.signal(number, lambda *_: sys.exit(0))
+
+    def listen(handler: Any) -> None:
+        for number in numbers:
+            signal.signal(number, handler)
+
+    def end(*_: object) -> NoReturn:
+        # Deaf before anything else: a second signal would break off what ends the children.
+        listen(signal.SIG_IGN)
+        sys.exit(0)
+
+    listen(end)
     try:
         yield
     finally:
-        for number in numbers:
-            signal.signal(number, signal.SIG_IGN)
+        listen(signal.SIG_IGN)
         print("\nEnding …", flush=True)
 
 

@@ -41,7 +41,8 @@ def test_the_first_page_shows_pictures_and_ctrl_c_ends_everything(own_demo: Demo
     wait_until(lambda: len(pictures(own_demo)) == 3, tell=own_demo.describe)
     assert "POST /ideogram/webhook/" in own_demo.describe()
 
-    os.kill(own_demo.process.pid, signal.SIGINT)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        os.kill(own_demo.process.pid, number)  # an impatient person; the children end all the same
     assert own_demo.process.end(patience=40) == 0, own_demo.describe()
     assert session_members(own_demo.pids) == []
 
