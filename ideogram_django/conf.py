@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -79,10 +78,6 @@ class AppSettings:
     def api_keys(self) -> tuple[str, ...]:
         """Every key whose signature is accepted, the current one first."""
         return tuple(key for key in (self.API_KEY, *self.PREVIOUS_API_KEYS) if key)
-
-    @property
-    def lease(self) -> timedelta:
-        return timedelta(seconds=self.LEASE)
 
     @property
     def webhooks_enabled(self) -> bool:
