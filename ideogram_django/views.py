@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +18,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
-from ideogram_django import conf, wakeups
+from ideogram_django import conf, wakeups, wording
 from ideogram_django.apiframe import payloads, signatures
+from ideogram_django.estimates import typical_seconds
 from ideogram_django.exceptions import InvalidPayloadError, InvalidSignatureError
 from ideogram_django.forms.access import viewable
 from ideogram_django.lifecycle import settling, tokens
@@ -116,8 +118,12 @@ def status(request: HttpRequest) -> JsonResponse:
         if not allowed:
             return JsonResponse({"error": "Not allowed."}, status=403)
         ids = [one for one in ids if one in allowed]
-    rows = GeneratedImage.objects.filter(uuid__in=ids[:MOST_IDS])
-    return JsonResponse({"images": [payload(image) for image in rows]})
+    images = list(GeneratedImage.objects.filter(uuid__in=ids[:MOST_IDS]))
+    typical = typical_seconds() if any(image.is_in_progress for image in images) else {}
+    pause = wording.pause_message(images)
+    return JsonResponse(
+        {"images": [payload(image, typical=typical, pause=pause) for image in images]}
+    )
 
 
 @login_not_required
@@ -153,12 +159,15 @@ def _page_number(text: str) -> int:
     return min(max(int(text), 1), MOST_PAGES) if text.isascii() and text.isdecimal() else 1
 
 
-def payload(image: GeneratedImage) -> dict[str, Any]:
+def payload(
+    image: GeneratedImage, *, typical: Mapping[str, float] | None = None, pause: str = ""
+) -> dict[str, Any]:
     """What a page needs to bring one picture up to date."""
     return {
         "uuid": str(image.uuid),
         "status": str(image.status),
         "label": str(image.get_status_display()),
+        "sentence": wording.sentence(image, typical=typical, pause=pause),
         "progress": image.progress,
         "finished": image.is_finished,
         "thumbnail": image.thumbnail_url,

@@ -17,8 +17,8 @@ from django.urls import URLPattern, URLResolver, path
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from ideogram_django import conf, lifecycle
-from ideogram_django.admin import frozen, wording
+from ideogram_django import conf, lifecycle, wording
+from ideogram_django.admin import frozen
 from ideogram_django.admin.base import PictureAdmin, may_generate, tell, who
 from ideogram_django.admin.limits import standing
 from ideogram_django.admin.offers import better, offers, request_of, total

@@ -10,7 +10,7 @@ from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from ideogram_django.admin import wording
+from ideogram_django import wording
 from ideogram_django.admin.offers import Offer
 
 MAGIC_LABELS = {"Auto": _("Automatic"), "On": _("On"), "Off": _("Off")}

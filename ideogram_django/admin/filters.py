@@ -12,8 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from ideogram_django import conf
-from ideogram_django.admin import wording
+from ideogram_django import conf, wording
 from ideogram_django.apiframe import catalogue
 from ideogram_django.models import GeneratedImage
 

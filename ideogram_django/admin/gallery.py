@@ -21,7 +21,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from ideogram_django.admin import wording
+from ideogram_django import wording
 from ideogram_django.admin.base import PictureAdmin, may_generate
 from ideogram_django.admin.filters import (
     BatchFilter,

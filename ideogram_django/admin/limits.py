@@ -10,8 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from ideogram_django import conf
-from ideogram_django.admin import wording
+from ideogram_django import conf, wording
 from ideogram_django.budget import limits
 from ideogram_django.models import GeneratedImage, ProviderState
 from ideogram_django.statuses import Period

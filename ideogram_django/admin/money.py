@@ -21,8 +21,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from ideogram_django import wakeups
-from ideogram_django.admin import wording
+from ideogram_django import wakeups, wording
 from ideogram_django.drains import provider
 from ideogram_django.models import Charge, ProviderState, SpendingLimit, SpendingPeriod
 

@@ -9,8 +9,7 @@ from typing import Any
 
 from django.utils.translation import gettext, ngettext
 
-from ideogram_django import conf
-from ideogram_django.admin import wording
+from ideogram_django import conf, wording
 from ideogram_django.apiframe import catalogue
 from ideogram_django.apiframe.catalogue import RENDERING_SPEEDS, Model
 from ideogram_django.budget import ledger

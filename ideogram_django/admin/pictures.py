@@ -10,15 +10,16 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from ideogram_django import conf
-from ideogram_django.admin import wording
+from ideogram_django import conf, wording
 from ideogram_django.admin.actions import PictureActions
 from ideogram_django.admin.base import may_generate
 from ideogram_django.admin.gallery import Gallery
 from ideogram_django.admin.makepage import MakePage
 from ideogram_django.admin.steps import PictureSteps, next_steps
+from ideogram_django.estimates import typical_seconds
 from ideogram_django.models import GeneratedImage
 from ideogram_django.statuses import IN_PROGRESS
+from ideogram_django.wording import pause_message
 
 EDITABLE = ("alt_text", "decorative")
 ALWAYS = ("prompt", "model_shown")
@@ -104,8 +105,9 @@ class GeneratedImageAdmin(PictureActions, PictureSteps, MakePage, Gallery):
             context |= {
                 "title": _("Picture"),
                 "image": obj,
-                "sentence": wording.sentence(obj),
-                "typical_seconds": None if obj.is_finished else wording.typical_seconds(obj.model),
+                "sentence": wording.sentence(
+                    obj, typical=typical_seconds(), pause=pause_message([obj])
+                ),
                 "shape": {"width": width, "height": height},
                 "steps": next_steps(
                     obj,

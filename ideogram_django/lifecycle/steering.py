@@ -29,13 +29,6 @@ FETCHABLE = (
     ErrorCode.STORAGE_FAILED,
 )
 """Failures after the provider had finished, as long as the result's address is known."""
-FETCHABLE = (
-    *UNUSABLE,
-    ErrorCode.GAVE_UP,
-    ErrorCode.HOST_REFUSED,
-    ErrorCode.STORAGE_FAILED,
-)
-"""Failures after the provider had finished, as long as the result's address is known."""
 
 
 def edit_draft(image: GeneratedImage, request: Mapping[str, Any]) -> None:

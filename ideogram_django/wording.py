@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django.apiframe import catalogue
 from ideogram_django.budget.amounts import price_text
-from ideogram_django.exceptions import InvalidRequest
-from ideogram_django.models import GeneratedImage
+from ideogram_django.estimates import seconds_left
+from ideogram_django.models import GeneratedImage, ProviderState
 from ideogram_django.statuses import Status
 
 SENTENCES = {
@@ -44,11 +46,46 @@ def money(amount: Decimal | None, currency: str) -> str:
     return price_text(amount, currency)
 
 
-def sentence(image: GeneratedImage) -> str:
-    """The state as a sentence; for a failure, why."""
+def sentence(
+    image: GeneratedImage, *, typical: Mapping[str, float] | None = None, pause: str = ""
+) -> str:
+    """The state as a sentence; for a failure, why.
+
+    ``typical``: what :func:`estimates.typical_seconds` gave, to say how long it will take;
+    ``pause``: why nothing is sent at the moment, told of pictures that wait for it.
+    """
     if image.uploaded:
-        return str(_("Own work, uploaded. The file is in this site’s own storage."))
-    return image.error_message or str(SENTENCES[Status(image.status)])
+        return gettext("Own work, uploaded. The file is in this site’s own storage.")
+    if image.error_message:
+        return image.error_message
+    if image.status == Status.PENDING and pause:
+        return gettext("Waiting. %(reason)s") % {"reason": pause}
+    left = seconds_left(image, typical or {})
+    said = str(SENTENCES[Status(image.status)])
+    return said if left is None else f"{said} {time_left(left)}"
+
+
+def pause_message(images: Iterable[GeneratedImage]) -> str:
+    """Why nothing is sent at the moment; looked up only where a picture waits for it."""
+    if not any(image.status == Status.PENDING for image in images):
+        return ""
+    state = ProviderState.objects.filter(pk=1).first()
+    return state.pause_message if state is not None else ""
+
+
+def time_left(seconds: float) -> str:
+    """``About 10 seconds left.`` A guess, so it is rounded like one."""
+    if seconds <= 0:
+        return gettext("It takes longer than usual.")
+    if seconds > 90:
+        minutes = round(seconds / 60)
+        return ngettext(
+            "About %(count)d minute left.", "About %(count)d minutes left.", minutes
+        ) % {"count": minutes}
+    whole = max(1, round(seconds)) if seconds < 10 else 5 * round(seconds / 5)
+    return ngettext("About %(count)d second left.", "About %(count)d seconds left.", whole) % {
+        "count": whole
+    }
 
 
 def model_label(model_id: str) -> str:
@@ -60,13 +97,6 @@ def model_label(model_id: str) -> str:
 def style_label(value: str) -> str:
     known = STYLES.get(value.casefold())
     return str(known) if known else value
-
-
-def typical_seconds(model_id: str) -> int | None:
-    try:
-        return catalogue.get_model(model_id).typical_seconds
-    except InvalidRequest:
-        return None
 
 
 def shape_of(image: GeneratedImage) -> tuple[int, int]:
