@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 from django.db import models
 from django.db.models.functions import Now
 
-from ideogram_django import lifecycle
+from ideogram_django import lifecycle, usage
 from ideogram_django.lifecycle import uploading
 from ideogram_django.statuses import IN_PROGRESS, Status
 
@@ -36,6 +36,14 @@ class GeneratedImageQuerySet(models.QuerySet["GeneratedImage"]):
 
     def requested_by(self, user: Any) -> GeneratedImageQuerySet:
         return self.filter(requested_by=user)
+
+    def used(self, relation: models.ManyToOneRel | None = None) -> GeneratedImageQuerySet:
+        """Those that a record of the site points at; see :mod:`ideogram_django.usage`."""
+        return usage.used(self, relation)
+
+    def unused(self) -> GeneratedImageQuerySet:
+        """Those that no record of the site points at."""
+        return usage.unused(self)
 
     def due(self) -> GeneratedImageQuerySet:
         """Rows that a drain should look at now, by the database's clock, and nobody holds."""

@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
 from django.core.files.storage import Storage, storages
 from django.db import models, transaction
-from django.db.models import Exists, ManyToOneRel, OuterRef, QuerySet
 from django.utils import timezone
 
 from ideogram_django.budget.models import Charge
@@ -21,22 +19,6 @@ from ideogram_django.models import GeneratedImage, StoredObject
 from ideogram_django.statuses import FINISHED, ChargeState, Status
 
 CHUNK = 100
-OURS = "ideogram_django"
-
-
-def unused(rows: QuerySet[GeneratedImage]) -> QuerySet[GeneratedImage]:
-    """Those that no record of the site points at, by foreign key or many-to-many."""
-    for relation in GeneratedImage._meta.get_fields(include_hidden=True):
-        # Hidden ones, too: GeneratedImageField has related_name="+". A many-to-many field comes
-        # as the foreign key of its through model, so it needs no word of its own.
-        if not isinstance(relation, ManyToOneRel) or relation.related_model is None:
-            continue
-        users: Any = relation.related_model
-        if users._meta.app_label == OURS:
-            continue
-        column = relation.field.attname
-        rows = rows.exclude(Exists(users._base_manager.filter(**{column: OuterRef("pk")})))
-    return rows
 
 
 def expire(settings: AppSettings) -> int:
@@ -50,9 +32,9 @@ def expire(settings: AppSettings) -> int:
     old = GeneratedImage.objects.filter(
         status__in=[*FINISHED, Status.DRAFT], picked=False, created_at__lt=before
     )
-    keys = list(unused(old).order_by("pk").values_list("pk", flat=True)[:CHUNK])
+    keys = list(old.unused().order_by("pk").values_list("pk", flat=True)[:CHUNK])
     with transaction.atomic():
-        deleted = unused(old.filter(pk__in=keys))
+        deleted = old.filter(pk__in=keys).unused()
         count = deleted.count()
         deleted.delete()
     Charge.objects.filter(created_at__lt=before).exclude(state=ChargeState.RESERVED).exclude(
@@ -80,7 +62,7 @@ def erase_user(user: models.Model) -> Erased:
     mine = GeneratedImage.objects.filter(requested_by=user.pk)
     finished = mine.filter(status__in=[*FINISHED, Status.DRAFT])
     with transaction.atomic():
-        going = unused(finished)
+        going = finished.unused()
         deleted = going.count()
         going.delete()
         anonymised = finished.update(

@@ -1,0 +1,75 @@
+"""Which records of the site show a picture.
+
+Looked up through foreign keys, hidden ones too: a ``GeneratedImageField`` has
+``related_name="+"``. A many-to-many field comes as the foreign key of its through model.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Exists, ManyToOneRel, Model, OuterRef, Q
+
+if TYPE_CHECKING:
+    from ideogram_django.models import GeneratedImage
+    from ideogram_django.querysets import GeneratedImageQuerySet
+
+OURS = "ideogram_django"
+
+
+def relations(model: type[Model]) -> list[ManyToOneRel]:
+    """The foreign keys of other apps that point at pictures, in the order of their labels."""
+    found = [
+        relation
+        for relation in model._meta.get_fields(include_hidden=True)
+        if isinstance(relation, ManyToOneRel)
+        and isinstance(relation.related_model, type)
+        and relation.related_model._meta.app_label != OURS
+    ]
+    return sorted(found, key=name)
+
+
+def name(relation: ManyToOneRel) -> str:
+    """``articles.article.hero``: one place where pictures are used."""
+    return f"{_users(relation)._meta.label_lower}.{relation.field.name}"
+
+
+def used(
+    rows: GeneratedImageQuerySet, relation: ManyToOneRel | None = None
+) -> GeneratedImageQuerySet:
+    """Those that a record points at; with ``relation``, through this foreign key."""
+    places = relations(rows.model) if relation is None else [relation]
+    found = Q(pk__in=[])
+    for place in places:
+        found |= Q(_pointed_at(place))
+    return rows.filter(found)
+
+
+def unused(rows: GeneratedImageQuerySet) -> GeneratedImageQuerySet:
+    """Those that no record points at."""
+    for place in relations(rows.model):
+        rows = rows.exclude(_pointed_at(place))
+    return rows
+
+
+def records(image: GeneratedImage, *, most: int) -> list[Model]:
+    """Up to ``most`` records that show this picture, also as a copy in a file field of theirs."""
+    found: list[Model] = []
+    for relation in relations(type(image)):
+        if len(found) < most:
+            users = _users(relation)._default_manager
+            found += users.filter(**{relation.field.name: image.pk})[: most - len(found)]
+    if len(found) < most and image.attached_at is not None and image.target_type is not None:
+        target = image.target_type.model_class()
+        if target is not None:
+            found += target._default_manager.filter(pk=image.target_id)[:1]
+    return found
+
+
+def _users(relation: ManyToOneRel) -> Any:
+    return relation.related_model
+
+
+def _pointed_at(relation: ManyToOneRel) -> Exists:
+    records = _users(relation)._base_manager
+    return Exists(records.filter(**{relation.field.attname: OuterRef("pk")}))
