@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,10 +18,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest, HttpResponse
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
-POLICY = "default-src 'self'"
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -34,18 +32,6 @@ ARGUMENTS = [
 ]
 FORGIVEN = re.compile(r"favicon|/media/")
 """Where nothing need be: the icon that a browser asks for, and files of pictures in a database."""
-
-
-class StrictPolicy:
-    """Middleware of a site that allows nothing inline and nothing from elsewhere."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
-        response["Content-Security-Policy"] = POLICY
-        return response
 
 
 @dataclass
@@ -140,17 +126,7 @@ def windows(chromium: Browser) -> Iterator[Windows]:
 
 
 @pytest.fixture
-def strict(settings: Any) -> None:
-    """The site forbids everything inline, and speaks the language that a browser asks for."""
-    settings.MIDDLEWARE = [
-        "tests.browsing.StrictPolicy",
-        *settings.MIDDLEWARE,
-        "django.middleware.locale.LocaleMiddleware",
-    ]
-
-
-@pytest.fixture
-def visit(strict: None, live_server: Any, windows: Windows) -> Visit:
+def visit(live_server: Any, windows: Windows) -> Visit:
     """Opens pages of the test's site, as an editor or anyone else would; see :class:`Windows`."""
     superuser: list[User] = []
 

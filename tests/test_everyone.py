@@ -1,0 +1,514 @@
+"""Every page for everyone: eyes, ears and hands of all kinds, wide and narrow, left and right.
+
+One test per page. It opens the page once as most people see it, and then looks at that same page
+as others do: in the dark, at 200 % and at 400 % zoom, with the system's high contrast, without
+motion; and once more from right to left. All that is wrong is told together.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
+from PIL import Image
+
+from ideogram_django import lifecycle
+from ideogram_django.models import Charge, GeneratedImage, ProviderState, SpendingLimit
+from ideogram_django.statuses import Period, Status
+from tests.browsing import Visit
+from tests.magazine.models import Article, Author
+from tests.magazine.models import Page as Leaf
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.urls("tests.magazine.urls"),
+]
+
+ADMIN = "/admin/ideogram_django/"
+GALLERY = f"{ADMIN}generatedimage/"
+LONG_WORD = "Donaudampfschifffahrtsgesellschaftskapitänsmütze" * 2
+PROMPT = f'A poster that says "Open late", for the {LONG_WORD}, in the style of a woodcut'
+WIDE = {"width": 1280, "height": 900}
+ZOOMED = (640, 320)
+"""What is left of 1280 pixels at 200 % and at 400 %."""
+
+WORST = ("serious", "critical")
+DJANGOS_OWN = {
+    # Links between the signs of the path are told from it by their colour alone.
+    ("link-in-text-block", ".breadcrumbs"),
+    # It is named, by a picture of a magnifying glass whose alternative text says "Search".
+    ("label-title-only", "#searchbar"),
+}
+"""Rules of axe and the part of the page in which Django itself breaks them."""
+
+
+# --- the pages ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Screen:
+    """One page: what is in the database, its address, and what a person does there first."""
+
+    name: str
+    prepare: Callable[[], str]
+    reach: Callable[[Page], Any] | None = None
+    user: Callable[[], User | None] | None = None
+
+
+SCREENS: list[Screen] = []
+
+
+def screen(
+    name: str,
+    *,
+    reach: Callable[[Page], Any] | None = None,
+    user: Callable[[], User | None] | None = None,
+) -> Callable[[Callable[[], str]], Callable[[], str]]:
+    """The decorated function fills the database and returns the address of the page."""
+
+    def note(prepare: Callable[[], str]) -> Callable[[], str]:
+        SCREENS.append(Screen(name, prepare, reach, user))
+        return prepare
+
+    return note
+
+
+def picture(status: Status = Status.COMPLETED, **facts: Any) -> GeneratedImage:
+    image = GeneratedImage.objects.generate(facts.pop("prompt", PROMPT))
+    if status == Status.COMPLETED:
+        buffer = io.BytesIO()
+        Image.new("RGB", (64, 48), "navy").save(buffer, "PNG")
+        name = image.file.storage.save("a.png", ContentFile(buffer.getvalue()))
+        facts = {"file": name, "width": 64, "height": 48, "cost": image.price, **facts}
+    GeneratedImage.objects.filter(pk=image.pk).update(status=status, **facts)
+    image.refresh_from_db()
+    return image
+
+
+def failed(**facts: Any) -> GeneratedImage:
+    return picture(Status.FAILED, error_code="refused", error_detail=LONG_WORD * 4, **facts)
+
+
+def one_of_each() -> list[GeneratedImage]:
+    """A picture in every state."""
+    return [
+        picture(picked=True, alt_text="A poster"),
+        picture(requested_by=User.objects.create_user(f"someone.{LONG_WORD[:40]}@example.com")),
+        picture(Status.PENDING),
+        picture(Status.PROCESSING, progress=40),
+        picture(Status.FETCHING, progress=100),
+        failed(),
+        picture(Status.CANCELLED),
+        draft(),
+    ]
+
+
+def draft(**options: Any) -> GeneratedImage:
+    wanted = {"prompt": PROMPT, **options}
+    return lifecycle.draft_many(GeneratedImage.objects.all(), [wanted])[0]
+
+
+def four_drafts() -> list[GeneratedImage]:
+    """The pictures of one request: some are there, one comes, one failed."""
+    first, second, third, fourth = GeneratedImage.objects.generate_many([{"prompt": PROMPT}] * 4)
+    done = picture()
+    rows = GeneratedImage.objects
+    rows.filter(pk__in=[first.pk, second.pk]).update(
+        status=Status.COMPLETED, file=done.file.name, width=64, height=48, cost=done.cost
+    )
+    rows.filter(pk=third.pk).update(status=Status.PROCESSING, progress=70)
+    rows.filter(pk=fourth.pk).update(status=Status.FAILED, error_code="refused")
+    GeneratedImage.objects.filter(pk=done.pk).delete()
+    return [first, second, third, fourth]
+
+
+def article(**columns: Any) -> Article:
+    found = Article.objects.create(title="Open late", **columns)
+    Leaf.objects.create(article=found, text="A page", picture=picture())
+    return found
+
+
+def limit(**columns: Any) -> SpendingLimit:
+    facts: dict[str, Any] = {"amount": "1234.50", "period": Period.DAY, **columns}
+    return SpendingLimit.objects.create(**facts)
+
+
+@screen("gallery, as a grid")
+def grid() -> str:
+    one_of_each()
+    return GALLERY
+
+
+@screen("gallery, as a list", reach=lambda page: _press(page, "button[value=list]"))
+def table() -> str:
+    one_of_each()
+    return GALLERY
+
+
+@screen("gallery, empty")
+def nothing() -> str:
+    return GALLERY
+
+
+@screen("gallery, with filters that nothing meets")
+def filtered() -> str:
+    picture()
+    return f"{GALLERY}?status__exact=failed&q={LONG_WORD}"
+
+
+@screen("gallery, with trouble at the top")
+def trouble() -> str:
+    picture(Status.PENDING)
+    limit()
+    limit(period=Period.MONTH, amount="0.01")
+    ProviderState.objects.update_or_create(
+        pk=1, defaults={"pause_code": "no_credit", "pause_detail": LONG_WORD * 3}
+    )
+    return GALLERY
+
+
+@screen("gallery, in a popup")
+def popup() -> str:
+    one_of_each()
+    return f"{GALLERY}?_popup=1"
+
+
+@screen("making pictures")
+def make() -> str:
+    limit()
+    return f"{GALLERY}add/"
+
+
+@screen("making pictures, with everything open", reach=lambda page: _open_all(page))
+def make_advanced() -> str:
+    return f"{GALLERY}add/?reference_image={picture().uuid}"
+
+
+@screen("making pictures, with errors", reach=lambda page: _press(page, "[name=_make]"))
+def make_wrong() -> str:
+    return f"{GALLERY}add/?seed=word"
+
+
+@screen("a draft")
+def a_draft() -> str:
+    return f"{GALLERY}{draft().pk}/change/"
+
+
+@screen("a picture that is finished")
+def finished() -> str:
+    image = picture(picked=True)
+    for child in image.variations(2):
+        GeneratedImage.objects.filter(pk=child.pk).update(status=Status.PROCESSING, progress=3)
+    return f"{GALLERY}{image.pk}/change/"
+
+
+@screen("a picture that failed")
+def gone_wrong() -> str:
+    return f"{GALLERY}{failed().pk}/change/"
+
+
+@screen("a picture in progress")
+def under_way() -> str:
+    return f"{GALLERY}{picture(Status.PROCESSING, progress=40).pk}/change/"
+
+
+@screen("the drafts of one request")
+def drafts() -> str:
+    return f"{GALLERY}?batch={four_drafts()[0].batch}"
+
+
+@screen(
+    "confirming variations",
+    reach=lambda page: _act(page, "make_variations"),
+)
+def confirm() -> str:
+    one_of_each()
+    return GALLERY
+
+
+@screen("confirming pictures for records", reach=lambda page: _act(page, "generate_images"))
+def confirm_records() -> str:
+    article(hero=picture())
+    Article.objects.create(title="Without a picture")
+    return "/admin/magazine/article/"
+
+
+@screen("deleting a picture")
+def delete() -> str:
+    image = picture()
+    article(hero=image)
+    return f"{GALLERY}{image.pk}/delete/"
+
+
+@screen("deleting several pictures", reach=lambda page: _act(page, "delete_selected"))
+def delete_several() -> str:
+    one_of_each()
+    return GALLERY
+
+
+@screen("the spending limits")
+def limits() -> str:
+    limit()
+    limit(user=User.objects.create_user(f"someone.{LONG_WORD[:40]}@example.com"))
+    return f"{ADMIN}spendinglimit/"
+
+
+@screen("a spending limit")
+def a_limit() -> str:
+    return f"{ADMIN}spendinglimit/{limit().pk}/change/"
+
+
+@screen("the charges")
+def charges() -> str:
+    one_of_each()
+    return f"{ADMIN}charge/"
+
+
+@screen("a charge")
+def a_charge() -> str:
+    picture()
+    return f"{ADMIN}charge/{Charge.objects.get().pk}/change/"
+
+
+@screen("the provider's state")
+def provider() -> str:
+    state, _made = ProviderState.objects.get_or_create(pk=1)
+    return f"{ADMIN}providerstate/{state.pk}/change/"
+
+
+@screen("an article, new")
+def new_article() -> str:
+    return "/admin/magazine/article/add/"
+
+
+@screen("an article with pictures", reach=lambda page: _open_all(page))
+def old_article() -> str:
+    limit()
+    old = picture()
+    found = article(hero=picture(Status.PROCESSING, progress=20, replaces=old))
+    return f"/admin/magazine/article/{found.pk}/change/"
+
+
+@screen("an author whose portrait failed")
+def author() -> str:
+    found = Author.objects.create(name="Ada", portrait=failed())
+    return f"/admin/magazine/author/{found.pk}/change/"
+
+
+@screen("the gallery's dialog", reach=lambda page: _open_dialog(page))
+def dialog() -> str:
+    for _number in range(5):
+        picture()
+    return "/admin/magazine/author/add/"
+
+
+@screen("a public form")
+def public() -> str:
+    found = article(hero=picture())
+    return f"/articles/{found.pk}/edit/"
+
+
+@screen("a public form, for nobody in particular", user=lambda: None)
+def public_for_anyone() -> str:
+    return "/articles/new/"
+
+
+def _press(page: Page, button: str) -> None:
+    with page.expect_navigation():
+        page.locator(button).first.click()
+
+
+def _act(page: Page, action: str) -> None:
+    """Select everything on the page and go on to the question whether it is meant."""
+    for box in page.locator("input.action-select").all():
+        box.check()
+    page.select_option("select[name=action]", action)
+    _press(page, ".actions button[type=submit]")
+
+
+def _open_all(page: Page) -> None:
+    page.evaluate("document.querySelectorAll('#content details').forEach(one => one.open = true)")
+
+
+def _open_dialog(page: Page) -> None:
+    page.locator("[data-ideogram-open]").first.click()
+    page.locator("dialog[open] [data-ideogram-choice]").first.wait_for()
+
+
+# --- what has to hold ---------------------------------------------------------------------------
+
+OUTSIDE = """() => {
+    const root = document.scrollingElement;
+    const name = one => one.tagName.toLowerCase() + (one.id ? `#${one.id}` : "") +
+        [...one.classList].map(word => `.${word}`).join("");
+    const found = [];
+    if (root.scrollWidth > innerWidth) found.push(`the page is ${root.scrollWidth} px wide`);
+    // What is pushed out at the side where nobody can scroll makes the page no wider.
+    const clips = one => {
+        const style = getComputedStyle(one);
+        return style.overflowX !== "visible" || style.clipPath !== "none";
+    };
+    for (const one of document.body.querySelectorAll("*")) {
+        if (!one.checkVisibility({visibilityProperty: true}) || one.closest("svg *")) continue;
+        const box = one.getBoundingClientRect();
+        if (box.width < 2 || box.height < 2) continue;
+        const away = Math.max(-box.left, box.right - innerWidth);
+        let frame = one.parentElement;
+        while (frame !== document.body && !clips(frame)) frame = frame.parentElement;
+        if (away > 1 && frame === document.body)
+            found.push(`${name(one)} reaches ${Math.round(away)} px out of the page`);
+        if (one.matches("button, .ideogram-badge") && one.scrollWidth > one.clientWidth + 1)
+            found.push(`the text of ${name(one)} is cut: ${one.textContent.trim()}`);
+    }
+    return found.slice(0, 6);
+}"""
+
+FOCUS = """() => {
+    const name = one => `${one.tagName.toLowerCase()}[${one.name || one.id || one.className}]`;
+    const look = one => {
+        const style = getComputedStyle(one);
+        return [style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0,
+                style.borderWidth + style.borderStyle + style.textDecorationLine];
+    };
+    const found = [];
+    const controls = ":is(main, dialog) :is(a[href], button, input, select, textarea, summary)";
+    for (const one of document.querySelectorAll(controls)) {
+        if (one.disabled || !one.checkVisibility({visibilityProperty: true})) continue;
+        const [, before] = look(one);
+        one.focus();
+        if (document.activeElement !== one) continue;
+        const [ring, after] = look(one);
+        if (!ring && before === after && !(one.parentElement.matches(":focus-within") &&
+            look(one.parentElement)[0])) found.push(`focus cannot be seen on ${name(one)}`);
+    }
+    return found.slice(0, 6);
+}"""
+
+CHOSEN = """() => {
+    const look = one => {
+        const style = getComputedStyle(one);
+        return ["outlineStyle", "outlineWidth", "borderWidth", "borderStyle", "backgroundColor",
+                "color", "fontWeight", "textDecorationLine"].map(what => style[what]).join();
+    };
+    const found = [];
+    const differs = (one, less, more) => {
+        const chosen = look(one);
+        less();
+        const plain = look(one);
+        more();
+        return chosen !== plain;
+    };
+    for (const one of document.querySelectorAll("[aria-pressed=true]"))
+        if (one.checkVisibility() && !differs(one, () => one.setAttribute("aria-pressed", "false"),
+                     () => one.setAttribute("aria-pressed", "true")))
+            found.push(`that it is pressed cannot be seen on ${one.textContent.trim()}`);
+    for (const one of document.querySelectorAll("main input:checked")) {
+        const box = one.getBoundingClientRect();
+        const style = getComputedStyle(one);
+        const native = style.appearance !== "none" && style.opacity !== "0" && box.width > 5;
+        const label = one.labels[0];
+        if (!native && label && label.checkVisibility() && !differs(label,
+                () => { one.checked = false; }, () => { one.checked = true; }))
+            found.push(`that it is chosen cannot be seen on ${label.textContent.trim()}`);
+    }
+    return found.slice(0, 6);
+}"""
+
+MOVING = """() => [
+    ...document.getAnimations()
+        .filter(one => one instanceof CSSAnimation && one.playState === "running")
+        .map(one => `${one.animationName} moves on ${one.effect.target.className}`),
+    ...[...document.querySelectorAll("[class*=ideogram]")]
+        .filter(one => {
+            const {transitionDuration, transitionProperty} = getComputedStyle(one);
+            const moves = /all|transform|inset|size/.test(transitionProperty);
+            return moves && parseFloat(transitionDuration);
+        })
+        .map(one => `a transition moves ${one.className}`),
+].slice(0, 6)"""
+
+WITHIN = "([one, part]) => document.querySelector(one).closest(part) !== null"
+
+STILL = """() => document.getAnimations().forEach(one => {
+    if (one.effect.getComputedTiming().iterations === Infinity) one.cancel(); else one.finish();
+})"""
+
+
+@pytest.fixture(scope="module")
+def axe() -> Any:
+    module = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe")
+    return module.Axe()
+
+
+@pytest.mark.parametrize("shown", SCREENS, ids=lambda shown: shown.name)
+def test_for_everyone(shown: Screen, visit: Visit, axe: Any) -> None:
+    path = shown.prepare()
+    options = {} if shown.user is None else {"user": shown.user()}
+    page = visit(path, **options)
+    assert _go_on(shown, page)
+    wrong = [f"{what}: {it}" for what, it in _faults(page, axe)]
+
+    page = visit(path, language="ar", width=320, **options)
+    assert _go_on(shown, page)
+    if path.startswith("/admin/"):  # the magazine's own pages are in English
+        assert page.evaluate("document.dir") == "rtl"
+    for width in (320, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        wrong += [f"from right to left at {width}: {it}" for it in page.evaluate(OUTSIDE)]
+    assert not wrong, "\n".join(["", *wrong])
+
+
+def _go_on(shown: Screen, page: Page) -> bool:
+    if shown.reach is not None:
+        shown.reach(page)
+    return page.locator("h1, form").count() > 0 and "Server Error" not in page.content()
+
+
+def _faults(page: Page, axe: Any) -> Iterator[tuple[str, str]]:
+    page.emulate_media(reduced_motion="reduce")
+    yield from (("reduced motion", it) for it in page.evaluate(MOVING))
+    page.evaluate(STILL)
+    yield from (("axe, light", it) for it in _violations(page, axe))
+    page.emulate_media(color_scheme="dark")
+    page.evaluate(STILL)
+    # The page is the same, so that only its colours can be at fault.
+    yield from (("axe, dark", it) for it in _violations(page, axe, "color-contrast"))
+    for width in ZOOMED:
+        page.set_viewport_size({"width": width, "height": 900})
+        yield from ((f"{width} px wide", it) for it in page.evaluate(OUTSIDE))
+    page.set_viewport_size(WIDE)
+    page.emulate_media(color_scheme="light", forced_colors="active")
+    page.keyboard.press("Tab")  # from here on the browser shows where the focus is
+    yield from (("forced colours", it) for it in page.evaluate(FOCUS))
+    yield from (("forced colours", it) for it in page.evaluate(CHOSEN))
+
+
+def _violations(page: Page, axe: Any, *rules: str) -> list[str]:
+    # With "preload" it reads stylesheets again, and breaks the page's policy in doing so.
+    options: dict[str, Any] = {"resultTypes": ["violations"], "preload": False}
+    if rules:
+        options["runOnly"] = {"type": "rule", "values": list(rules)}
+    found = axe.run(page, options=options).response["violations"]
+    return [
+        f"{violation['id']}: {node['target'][0]} {_short(node['failureSummary'])}"
+        for violation in found
+        if violation["impact"] in WORST
+        for node in violation["nodes"]
+        if not any(
+            violation["id"] == rule and page.evaluate(WITHIN, [node["target"][0], part])
+            for rule, part in DJANGOS_OWN
+        )
+    ]
+
+
+def _short(summary: str) -> str:
+    return " ".join(summary.split())[:160]
