@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Charge",
+    "EditorPreference",
     "GeneratedImage",
     "PictureStorage",
     "ProviderState",
@@ -238,6 +239,10 @@ class GeneratedImage(models.Model):
                 fields=["claim"],
                 condition=models.Q(claim__isnull=False),
                 name="ideogram_django_claimed",
+            ),
+            # Which models, styles and shapes there are, without reading the rows themselves.
+            models.Index(
+                fields=["model", "style_type", "aspect_ratio"], name="ideogram_django_by_request"
             ),
         ]
 
@@ -456,3 +461,25 @@ class ProviderState(models.Model):
         if self.pause_code in PauseCode.values:
             return str(PauseCode(self.pause_code).label)
         return str(_("An administrator paused the making of pictures.")) if self.stopped else ""
+
+
+class EditorPreference(models.Model):
+    """How one person likes the pictures' pages. Gone with the person."""
+
+    user = models.OneToOneField(
+        django_settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="+",
+        verbose_name=_("user"),
+    )
+    # No choices: another look is no reason for a migration in every project.
+    gallery_look = models.CharField(_("look of the gallery"), max_length=10, blank=True)
+
+    class Meta:
+        verbose_name = _("editor’s preference")
+        verbose_name_plural = _("editors’ preferences")
+        # Nobody is given the right to change it: it is pressed, in the gallery, by its owner.
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.user)

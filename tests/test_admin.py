@@ -629,7 +629,7 @@ def test_an_action_asks_with_number_price_and_limits(browser):
     body = text(browser.get(url))
     assert "Make 8 pictures · $0.24" in body
     assert "<strong>8</strong> pictures, <strong>$0.24</strong> in all." in body
-    assert "<strong>$4.94</strong> of $5.00 left this month (whole site)" in body
+    assert "This site has $4.94 of $5.00 left this month." in body
     assert "_selected_action" not in body
     assert GeneratedImage.objects.count() == 2
 

@@ -1,35 +1,48 @@
-"""The gallery's filters. None of them asks the database more as the gallery grows."""
+"""The gallery's filters. Those that would offer nothing to choose hide themselves."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth import get_user_model
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from ideogram_django import conf, wording
+from ideogram_django import usage, wording
 from ideogram_django.apiframe import catalogue
 from ideogram_django.models import GeneratedImage
+from ideogram_django.statuses import IN_PROGRESS, Status
 
+FOLDED = "admin/ideogram_django/filter.html"
+"""The template of filters that stay folded until they are used: eight lists are a long page."""
 FEW_PEOPLE = 12
-COMMON_SHAPES = ("1:1", "16:9", "9:16", "4:3", "3:4", "3:2", "2:3")
+OWN_WORK = "own"
 
 Choices = list[tuple[str, str]]
+Pictures = QuerySet[GeneratedImage]
 
 
 class _Filter(admin.SimpleListFilter):
-    column = ""
+    """``conditions``: what each value asks for, where that does not depend on the request."""
 
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[GeneratedImage]
-    ) -> QuerySet[GeneratedImage]:
+    conditions: dict[str, Q] = {}
+
+    def queryset(self, request: HttpRequest, queryset: Pictures) -> Pictures:
         value = self.value()
-        return queryset.filter(**{self.column: value}) if value else queryset
+        if not value:
+            return queryset
+        condition = self.condition(request, value)
+        return queryset.none() if condition is None else queryset.filter(condition)
+
+    def condition(self, request: HttpRequest, value: str) -> Q | None:
+        """``None``: no picture is like that."""
+        return self.conditions.get(value)
 
 
 class BatchFilter(_Filter):
@@ -37,63 +50,218 @@ class BatchFilter(_Filter):
 
     title = _("request")
     parameter_name = "batch"
-    column = "batch"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         value = self.value()
         return [(value, gettext("This request"))] if _is_uuid(value) and value else []
 
+    def condition(self, request: HttpRequest, value: str) -> Q | None:
+        return Q(batch=value)
 
-class ModelFilter(_Filter):
+
+class StatusFilter(_Filter):
+    """What an editor asks about: five groups instead of nine states."""
+
+    title = _("status")
+    parameter_name = "status"
+    conditions = {
+        "in_progress": Q(status__in=IN_PROGRESS),
+        **{
+            str(status): Q(status=status)
+            for status in (Status.COMPLETED, Status.FAILED, Status.DRAFT, Status.CANCELLED)
+        },
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [
+            ("in_progress", gettext("In progress")),
+            (str(Status.COMPLETED), gettext("Finished")),
+            (str(Status.FAILED), gettext("Failed")),
+            (str(Status.DRAFT), gettext("Drafts")),
+            (str(Status.CANCELLED), gettext("Cancelled")),
+        ]
+
+
+class PickedFilter(_Filter):
+    title = _("choice")
+    parameter_name = "picked"
+    conditions = {"yes": Q(picked=True), "no": Q(picked=False)}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [("yes", gettext("Picked")), ("no", gettext("Not picked"))]
+
+
+class AltTextFilter(_Filter):
+    """Among finished pictures: nobody has to describe one that is not there yet."""
+
+    title = _("alternative text")
+    parameter_name = "alt"
+    template = FOLDED
+    conditions = {
+        "missing": Q(status=Status.COMPLETED, decorative=False, alt_text=""),
+        "given": Q(status=Status.COMPLETED, decorative=False) & ~Q(alt_text=""),
+        "decorative": Q(status=Status.COMPLETED, decorative=True),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [
+            ("missing", gettext("Missing")),
+            ("given", gettext("Given")),
+            ("decorative", gettext("Decorative, needs none")),
+        ]
+
+
+class PlaceFilter(admin.SimpleListFilter):
+    """Where pictures are used: anywhere, nowhere, and each place where there are several."""
+
+    title = _("where used")
+    parameter_name = "used"
+    template = FOLDED
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        places = usage.relations(GeneratedImage)
+        if not places:
+            return []
+        found = [("anywhere", gettext("Used")), ("nowhere", gettext("Not used"))]
+        if len(places) > 1:
+            found += [(usage.name(place), place_label(place)) for place in places]
+        return found
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        value = self.value()
+        if not value:
+            return queryset
+        if value == "anywhere":
+            return queryset.used()
+        if value == "nowhere":
+            return queryset.unused()
+        for place in usage.relations(GeneratedImage):
+            if usage.name(place) == value:
+                return queryset.used(place)
+        return queryset.none()
+
+
+def place_label(place: Any) -> str:
+    """``Article: hero``."""
+    model = place.related_model._meta
+    return gettext("%(model)s: %(field)s") % {
+        "model": capfirst(str(model.verbose_name)),
+        "field": place.field.verbose_name,
+    }
+
+
+class _ValueFilter(_Filter):
+    """One column's values, where pictures differ in it: only those that some picture has."""
+
+    column = ""
+    number = 0
+    """The column's place in what :func:`_requests` gives."""
+    template = FOLDED
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        values = {one[self.number] for one in _requests(request, model_admin)}
+        return list(dict(self.offered(values)).items()) if len(values) > 1 else []
+
+    def offered(self, values: set[str]) -> Iterator[tuple[str, str]]:
+        """Value and label for each; repeated ones fall together."""
+        raise NotImplementedError
+
+    def condition(self, request: HttpRequest, value: str) -> Q | None:
+        return Q(**{self.column: value})
+
+
+class ModelFilter(_ValueFilter):
     title = _("model")
     parameter_name = "model"
     column = "model"
+    number = 0
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        offered = catalogue.offered_models(conf.current().PRICES)
-        return [(model.id, model.label) for model in offered]
+    def offered(self, values: set[str]) -> Iterator[tuple[str, str]]:
+        known = {model: place for place, model in enumerate(catalogue.MODELS)}
+        for model in sorted(values, key=lambda one: (known.get(one, len(known)), one)):
+            yield model or OWN_WORK, wording.model_label(model)
+
+    def condition(self, request: HttpRequest, value: str) -> Q | None:
+        return Q(model="" if value == OWN_WORK else value)
 
 
-class StyleFilter(_Filter):
+class StyleFilter(_ValueFilter):
     title = _("style")
     parameter_name = "style"
     column = "style_type__iexact"
+    number = 1
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [(value, str(label)) for value, label in wording.STYLES.items()]
+    def offered(self, values: set[str]) -> Iterator[tuple[str, str]]:
+        # Model families spell the same style differently.
+        for style in sorted({value.casefold() for value in values} - {""}):
+            yield style, wording.style_label(style)
 
 
-class ShapeFilter(_Filter):
+class ShapeFilter(_ValueFilter):
     title = _("shape")
     parameter_name = "shape"
     column = "aspect_ratio"
+    number = 2
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [(ratio, ratio) for ratio in COMMON_SHAPES]
+    def offered(self, values: set[str]) -> Iterator[tuple[str, str]]:
+        for shape in sorted(values - {""}, key=_width):
+            yield shape, shape
 
 
-class WhoFilter(_Filter):
+def _requests(request: Any, model_admin: Any) -> list[tuple[str, str, str]]:
+    """Model, style and shape, each combination once: one query for the three filters of a page.
+
+    It reads the index over these columns and no row.
+    """
+    key = "_ideogram_requests"
+    if not hasattr(request, key):
+        rows = model_admin.get_queryset(request).order_by()
+        columns = rows.values_list("model", "style_type", "aspect_ratio")
+        setattr(request, key, list(columns.distinct()))
+    found: list[tuple[str, str, str]] = getattr(request, key)
+    return found
+
+
+def _width(shape: str) -> tuple[float, str]:
+    """To sort shapes from tall to wide."""
+    width, _colon, height = shape.partition(":")
+    if width.isdecimal() and height.isdecimal() and int(height):
+        return int(width) / int(height), shape
+    return 0, shape
+
+
+class WhoFilter(admin.SimpleListFilter):
     """My own pictures; and where only a few people make pictures, each of them."""
 
-    title = _("requested by")
+    title = _("who")
     parameter_name = "who"
+    template = FOLDED
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         mine = [("me", gettext("Me"))]
-        makers = GeneratedImage.objects.order_by().values("requested_by").distinct()
-        people = list(get_user_model()._default_manager.filter(pk__in=makers)[: FEW_PEOPLE + 1])
-        if len(people) > FEW_PEOPLE:
+        rows = model_admin.get_queryset(request).order_by()
+        makers = set(rows.values_list("requested_by", flat=True).distinct()[: FEW_PEOPLE + 2])
+        if len(makers) < 2:  # everything is one person's, or nobody's
+            return []
+        if len(makers - {None}) > FEW_PEOPLE:
             return mine
-        return mine + [(str(one.pk), str(one)) for one in people if one.pk != request.user.pk]
+        others = get_user_model()._default_manager.filter(pk__in=makers - {None, request.user.pk})
+        return mine + sorted(((str(one.pk), str(one)) for one in others), key=lambda one: one[1])
 
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[GeneratedImage]
-    ) -> QuerySet[GeneratedImage]:
+    def queryset(self, request: HttpRequest, queryset: Pictures) -> Pictures:
         value = self.value()
         if value == "me":
             return queryset.filter(requested_by=request.user.pk)
         known = {key for key, _label in self.lookup_choices}
         return queryset.filter(**{"requested_by": value}) if value in known else queryset
+
+
+class WhenFilter(admin.DateFieldListFilter):
+    template = FOLDED
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = _("when")
 
 
 def _is_uuid(text: str | None) -> bool:

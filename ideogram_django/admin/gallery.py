@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
-from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -23,55 +21,24 @@ from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import wording
 from ideogram_django.admin.base import PictureAdmin, may_generate
+from ideogram_django.admin.cards import PictureList, card_of
 from ideogram_django.admin.filters import (
+    AltTextFilter,
     BatchFilter,
     ModelFilter,
+    PickedFilter,
+    PlaceFilter,
     ShapeFilter,
+    StatusFilter,
     StyleFilter,
+    WhenFilter,
     WhoFilter,
 )
 from ideogram_django.admin.limits import obstacles, standing
+from ideogram_django.admin.looks import is_grid, remember
 from ideogram_django.models import GeneratedImage
-from ideogram_django.statuses import Status
 
-SESSION_KEY = "ideogram_django_view"
-GRID, LIST = "grid", "list"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """One picture in the grid."""
-
-    image: GeneratedImage
-    url: str
-    step_url: str
-    value: Any
-    model: str
-    price: str
-
-
-class PictureList(ChangeList):
-    """Django's list, with what the grid's template needs."""
-
-    ideogram_grid = False
-    ideogram_may_pick = False
-
-    def ideogram_cards(self) -> list[Card]:
-        filters: Any = {"preserved_filters": self.preserved_filters, "opts": self.opts}
-        model_admin: Any = self.model_admin
-        return [
-            Card(
-                image=image,
-                url=add_preserved_filters(
-                    filters, self.url_for_result(image), self.is_popup, self.to_field
-                ),
-                step_url=model_admin.admin_url("step", image.pk),
-                value=image.serializable_value(str(self.to_field or self.pk_attname)),
-                model=wording.model_label(image.model),
-                price=model_admin.price_shown(image),
-            )
-            for image in self.result_list
-        ]
+PARTS = "admin/ideogram_django/parts"
 
 
 class Gallery(PictureAdmin):
@@ -79,6 +46,7 @@ class Gallery(PictureAdmin):
         "thumbnail",
         "prompt_shown",
         "state_shown",
+        "picked_shown",
         "model_label",
         "price_shown",
         "requested_by",
@@ -87,19 +55,21 @@ class Gallery(PictureAdmin):
     list_display_links = ("prompt_shown",)
     list_filter = (
         BatchFilter,
-        "status",
-        "picked",
+        StatusFilter,
+        PickedFilter,
+        WhoFilter,
+        ("created_at", WhenFilter),
+        PlaceFilter,
+        AltTextFilter,
         ModelFilter,
         StyleFilter,
         ShapeFilter,
-        WhoFilter,
-        "created_at",
     )
     list_select_related = ("requested_by",)
     list_per_page = 24
     list_max_show_all = 200
     show_full_result_count = False
-    search_fields = ("prompt", "alt_text")
+    search_fields = ("prompt", "typed_prompt", "alt_text")
     search_help_text = _("Searches prompts and alternative texts.")
     change_list_template = "admin/ideogram_django/generatedimage/change_list.html"
 
@@ -114,10 +84,12 @@ class Gallery(PictureAdmin):
         ]
 
     def look_view(self, request: HttpRequest) -> HttpResponse:
-        """Remember grid or list for this person's session."""
+        """Remember grid or list for this person. POST only; for whoever may see the gallery."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        request.session[SESSION_KEY] = LIST if request.POST.get("look") == LIST else GRID
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        remember(request, request.POST.get("look", ""))
         wanted = request.POST.get("next", "")
         safe = url_has_allowed_host_and_scheme(
             wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
@@ -129,38 +101,44 @@ class Gallery(PictureAdmin):
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changes: Any = super().get_changelist_instance(request)
-        changes.ideogram_grid = _grid(request)
+        changes.ideogram_grid = is_grid(request)
         changes.ideogram_may_pick = self.has_change_permission(request) and not changes.is_popup
+        changes.ideogram_may_add = self.has_add_permission(request)
         return changes
 
     def get_list_display(self, request: HttpRequest) -> Any:
         # The grid draws its own cards; columns that nobody sees would be rendered for nothing.
         columns = super().get_list_display(request)
-        return ("prompt_shown", "created_at") if _grid(request) else columns
+        return ("prompt_shown", "created_at") if is_grid(request) else columns
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
         if request.method != "GET":
             return super().changelist_view(request, extra_context)
-        return super().changelist_view(
+        in_the_way = obstacles(request)
+        response = super().changelist_view(
             request,
             {
                 "title": _("Pictures"),
                 "allowances": standing(request.user) if may_generate(request) else [],
-                "obstacles": obstacles(request),
-                "grid": _grid(request),
+                "obstacles": in_the_way,
+                "grid": is_grid(request),
                 "request_id": uuid.uuid4(),
                 "here": request.get_full_path(),
                 **(extra_context or {}),
             },
         )
+        changes = (getattr(response, "context_data", None) or {}).get("cl")
+        if isinstance(changes, PictureList):  # not a redirect, nor a subclass's page of its own
+            changes.ideogram_look_up(pause=in_the_way.pause)
+        return response
 
     # --- columns of the list --------------------------------------------------------------------
 
     @admin.display(description=_("Picture"))
     def thumbnail(self, image: GeneratedImage) -> SafeString:
-        return render_to_string("admin/ideogram_django/parts/thumb.html", {"image": image})
+        return _part("thumb", image)
 
     @admin.display(description=_("Prompt"))
     def prompt_shown(self, image: GeneratedImage) -> str:
@@ -169,21 +147,21 @@ class Gallery(PictureAdmin):
 
     @admin.display(description=_("Status"), ordering="status")
     def state_shown(self, image: GeneratedImage) -> SafeString:
-        return render_to_string("admin/ideogram_django/parts/state.html", {"image": image})
+        return _part("state", image)
+
+    @admin.display(description=_("Choice"), ordering="picked")
+    def picked_shown(self, image: GeneratedImage) -> SafeString:
+        return _part("pick", image)
 
     @admin.display(description=_("Model"), ordering="model")
     def model_label(self, image: GeneratedImage) -> str:
         return wording.model_label(image.model)
 
     @admin.display(description=_("Price"), ordering="price")
-    def price_shown(self, image: GeneratedImage) -> str:
-        """What it cost; before that is known, what it is expected to cost."""
-        if image.status == Status.CANCELLED:
-            return ""
-        if image.cost is None:
-            return wording.money(image.price, image.currency)
-        return wording.money(image.cost, image.currency)
+    def price_shown(self, image: GeneratedImage) -> SafeString:
+        return _part("price", image)
 
 
-def _grid(request: HttpRequest) -> bool:
-    return bool(request.session.get(SESSION_KEY, GRID) == GRID)
+def _part(name: str, image: GeneratedImage) -> SafeString:
+    card = card_of(image)
+    return render_to_string(f"{PARTS}/{name}.html", {"image": image, "card": card})

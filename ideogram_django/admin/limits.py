@@ -8,38 +8,78 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext
 
 from ideogram_django import conf, wording
 from ideogram_django.budget import limits
-from ideogram_django.models import GeneratedImage, ProviderState
+from ideogram_django.models import GeneratedImage, ProviderState, SpendingLimit
 from ideogram_django.statuses import Period
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """One limit as a line of text."""
+    """One limit as a line of text, and as a bar."""
 
-    scope: str
-    left: str
-    amount: str
-    today: bool
+    sentence: str
+    """What is left, of how much, for how long and for whom."""
+    renewed: str
+    """When it starts afresh."""
+    percent_left: int
     used_up: bool
 
 
 def standing(user: Any) -> list[Standing]:
     """Every limit that a request by this person counts against."""
     currency = conf.current().CURRENCY
-    return [
-        Standing(
-            scope=str(one.limit.user or one.limit.group or gettext("whole site")),
-            left=wording.money(one.left, currency),
-            amount=wording.money(one.limit.amount, currency),
-            today=one.limit.period == Period.DAY,
-            used_up=one.left <= 0,
+    return [_standing(one, user, currency) for one in limits.allowances(user)]
+
+
+def _standing(one: limits.Allowance, user: Any, currency: str) -> Standing:
+    today = one.limit.period == Period.DAY
+    gaps = {
+        "left": wording.money(one.left, currency),
+        "amount": wording.money(one.limit.amount, currency),
+        "scope": str(one.limit.user or one.limit.group or ""),
+    }
+    if one.limit.user is not None:
+        text = (
+            gettext("You have %(left)s of %(amount)s left today.")
+            if today
+            else gettext("You have %(left)s of %(amount)s left this month.")
         )
-        for one in limits.allowances(user)
-    ]
+    elif one.limit.group is not None:
+        text = (
+            gettext("“%(scope)s” has %(left)s of %(amount)s left today.")
+            if today
+            else gettext("“%(scope)s” has %(left)s of %(amount)s left this month.")
+        )
+    else:
+        text = (
+            gettext("This site has %(left)s of %(amount)s left today.")
+            if today
+            else gettext("This site has %(left)s of %(amount)s left this month.")
+        )
+    return Standing(
+        sentence=text % gaps,
+        renewed=_renewed(one.limit),
+        percent_left=_percent(one),
+        used_up=one.left <= 0,
+    )
+
+
+def _percent(one: limits.Allowance) -> int:
+    """Rounded down, so that the bar is full only when nothing was spent."""
+    return int(100 * one.left / one.limit.amount) if one.limit.amount else 0
+
+
+def _renewed(limit: SpendingLimit) -> str:
+    if limit.period == Period.DAY:
+        return gettext("It starts afresh at midnight.")
+    next_month = (limits.period_start(limit) + timedelta(days=32)).replace(day=1)
+    return gettext("It starts afresh on %(day)s.") % {
+        "day": date_format(next_month, "MONTH_DAY_FORMAT")
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,9 @@ from ideogram_django.models import GeneratedImage, SpendingLimit
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples.toml"
 DAILY_LIMIT = 5
+"""What the editors may spend together in a day."""
+MONTHLY_LIMIT = 20
+"""What everybody together may spend in a month."""
 
 
 class Command(BaseCommand):
@@ -59,6 +62,9 @@ def people() -> tuple[User, User]:
     editors.permissions.set(Permission.objects.filter(may))
     SpendingLimit.objects.get_or_create(
         group=editors, period="day", defaults={"amount": DAILY_LIMIT}
+    )
+    SpendingLimit.objects.get_or_create(
+        group=None, user=None, period="month", defaults={"amount": MONTHLY_LIMIT}
     )
     admin = person("admin", is_staff=True, is_superuser=True)
     editor = person("editor", is_staff=True)
