@@ -181,10 +181,14 @@ def refresh(image: GeneratedImage) -> None:
     image.refresh_from_db()
 
 
-def _wait_for_refund(image: GeneratedImage) -> None:
+def waits_for_refund(image: GeneratedImage) -> bool:
     """A webhook told the failure, and the credits are being asked for: a second or two."""
     charge = image.charge
-    if charge is None or charge.state != ChargeState.RESERVED or not image.job_id:
+    return charge is not None and charge.state == ChargeState.RESERVED and bool(image.job_id)
+
+
+def _wait_for_refund(image: GeneratedImage) -> None:
+    if not waits_for_refund(image):
         return
     raise ValidationError(
         _("The provider is being asked whether this was charged. Try again in a moment."),
