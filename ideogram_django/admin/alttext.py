@@ -80,7 +80,7 @@ class AltTextForm(_ModelForm):
         seen = data.get("alt_seen", "")
         if seen:
             self._keep_others(data, seen)
-        if data["alt_text"] and data["decorative"]:
+        if data.get("alt_text") and data["decorative"]:
             self.add_error(
                 "decorative",
                 _(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf, wakeups
@@ -169,11 +170,16 @@ def cancel(image: GeneratedImage) -> None:
 
 
 def refresh(image: GeneratedImage) -> None:
-    """Make the picture due now, if there is anything to ask about, and wake a worker."""
+    """Make the picture due now, if there is anything to ask about, and wake a worker.
+
+    A failure is asked about by its job; one of unknown outcome also by the provider's list.
+    """
     asked = (
         row(image)
         .exclude(status__in=[Status.DRAFT, Status.CANCELLED, Status.COMPLETED])
-        .exclude(status=Status.FAILED, job_id__isnull=True)
+        .exclude(
+            ~Q(error_code=ErrorCode.OUTCOME_UNKNOWN), status=Status.FAILED, job_id__isnull=True
+        )
         .update(next_check_at=later(0))
     )
     if asked:
