@@ -37,7 +37,11 @@ AT_PROVIDER = (Status.SUBMITTING, Status.SUBMITTED, Status.PROCESSING)
 
 
 class ErrorCode(models.TextChoices):
-    """Why a picture failed. The label is the sentence that an editor reads."""
+    """Why a picture failed. The label is the sentence that an editor reads.
+
+    It says what happened and the way on, where that is the same for every such picture; what was
+    charged, and what a new try costs, are each picture's own. See :data:`wording.ADVICE`.
+    """
 
     REJECTED = (
         "rejected",
@@ -49,7 +53,7 @@ class ErrorCode(models.TextChoices):
     )
     PROVIDER_BUSY = (
         "provider_busy",
-        _("The provider had no capacity. Nothing was charged; try again in a few minutes."),
+        _("The provider had no room for this picture. Try again in a few minutes."),
     )
     PROVIDER_FAILED = (
         "provider_failed",
@@ -57,11 +61,11 @@ class ErrorCode(models.TextChoices):
     )
     PROVIDER_CANCELLED = (
         "provider_cancelled",
-        _("The provider cancelled this picture. You can try again."),
+        _("The provider cancelled this picture. Try again."),
     )
     NO_RESULT = (
         "no_result",
-        _("The provider reported a finished picture but gave no file. You can try again."),
+        _("The provider reported a finished picture but gave no file. It has to be made again."),
     )
     RESULT_EXPIRED = (
         "result_expired",
@@ -69,15 +73,21 @@ class ErrorCode(models.TextChoices):
     )
     NOT_A_PICTURE = (
         "not_a_picture",
-        _("The provider's file is not a picture that this site can use."),
+        _("The provider's file is not a picture that this site can use. Fetch it again."),
     )
     TOO_LARGE = (
         "too_large",
-        _("The provider's file is larger than this site allows."),
+        _(
+            "The provider's file is larger than this site allows. "
+            "An administrator can allow larger files."
+        ),
     )
     TOO_MANY_PIXELS = (
         "too_many_pixels",
-        _("The provider's picture has more pixels than this site allows."),
+        _(
+            "The provider's picture has more pixels than this site allows. "
+            "An administrator can allow more."
+        ),
     )
     REFERENCE_FAILED = (
         "reference_failed",
@@ -86,21 +96,24 @@ class ErrorCode(models.TextChoices):
     OUTCOME_UNKNOWN = (
         "outcome_unknown",
         _(
-            "It is not certain whether the provider made this picture. Look it up in your "
-            "provider account before you try again: it may have been charged."
+            "It is not certain whether the provider made this picture. Check again before you "
+            "have it made anew: it may have been charged."
         ),
     )
     GAVE_UP = (
         "gave_up",
-        _("The provider did not finish in time. It may still arrive; press Check again."),
+        _("The provider did not finish in time. The picture may still come: check again."),
     )
     STORAGE_FAILED = (
         "storage_failed",
-        _("The picture is finished, but this site could not save the file. Try again, free."),
+        _("The picture is finished, but this site could not save the file. Try again."),
     )
     HOST_REFUSED = (
         "host_refused",
-        _("The file lies at an address that this site does not trust. Ask your administrator."),
+        _(
+            "The file lies at an address that this site does not trust. "
+            "Ask your administrator to allow it."
+        ),
     )
 
 
@@ -130,7 +143,10 @@ class PauseCode(models.TextChoices):
     )
     INSUFFICIENT_CREDITS = (
         "insufficient_credits",
-        _("The provider account has not enough credits. Waiting pictures go on after a top-up."),
+        _(
+            "The provider account has not enough credits. "
+            "Waiting pictures go on by themselves after a top-up."
+        ),
     )
     FORBIDDEN = (
         "forbidden",

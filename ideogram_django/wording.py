@@ -1,9 +1,11 @@
-"""Words for people: amounts of money, states as sentences, names of styles and shapes."""
+"""Words for people: money, states as sentences, what to do after a failure, names of styles."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -11,8 +13,9 @@ from django.utils.translation import gettext_lazy as _
 from ideogram_django.apiframe import catalogue
 from ideogram_django.budget.amounts import price_text
 from ideogram_django.estimates import seconds_left
+from ideogram_django.lifecycle.steering import waits_for_refund
 from ideogram_django.models import GeneratedImage, ProviderState
-from ideogram_django.statuses import Status
+from ideogram_django.statuses import ChargeState, ErrorCode, Status
 
 SENTENCES = {
     Status.DRAFT: _("A draft. Nothing was sent, nothing was spent."),
@@ -21,10 +24,74 @@ SENTENCES = {
     Status.SUBMITTED: _("The provider has the request and will start soon."),
     Status.PROCESSING: _("The provider is making the picture."),
     Status.FETCHING: _("The picture is ready and is being copied to this site."),
-    Status.COMPLETED: _("Finished. The file is in this site’s own storage."),
+    Status.COMPLETED: _("The file is in this site’s own storage."),
     Status.FAILED: _("No picture came of this request."),
     Status.CANCELLED: _("Cancelled before it was sent. Nothing was charged."),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """What can be done about one kind of failure.
+
+    Whether it is free and what it costs is the picture's own matter: see ``fetched_free`` and
+    ``may_cost_again`` in :mod:`ideogram_django.lifecycle.steering`, and :func:`charged`.
+    """
+
+    hint: Any = ""
+    """A sentence for who looks closer; where ``again`` is false, it says why."""
+    again: bool = True
+    """Whether the very same request, or its file, may come the next time."""
+    edit: bool = False
+    """Whether other words or options are a way on."""
+    ask: bool = False
+    """Whether the provider may know more by now: it can be asked again, free."""
+    quoted: bool = False
+    """Whether ``error_detail`` holds the provider's words, not a note of ours for support."""
+
+
+ADVICE: Mapping[str, Advice] = {
+    ErrorCode.REJECTED: Advice(
+        again=False,
+        edit=True,
+        quoted=True,
+        hint=_(
+            "The same request would be turned down again, so it cannot be tried again as it is."
+        ),
+    ),
+    ErrorCode.REFUSED: Advice(
+        again=False,
+        edit=True,
+        quoted=True,
+        hint=_("The same words would be refused again; they have to be changed first."),
+    ),
+    ErrorCode.PROVIDER_BUSY: Advice(quoted=True),
+    ErrorCode.PROVIDER_FAILED: Advice(edit=True, quoted=True),
+    ErrorCode.PROVIDER_CANCELLED: Advice(quoted=True),
+    ErrorCode.NO_RESULT: Advice(),
+    ErrorCode.RESULT_EXPIRED: Advice(),
+    ErrorCode.NOT_A_PICTURE: Advice(),
+    ErrorCode.TOO_LARGE: Advice(hint=_("Once it is allowed, the file can be fetched again.")),
+    ErrorCode.TOO_MANY_PIXELS: Advice(hint=_("Once it is allowed, the file can be fetched again.")),
+    ErrorCode.REFERENCE_FAILED: Advice(
+        again=False,
+        edit=True,
+        quoted=True,
+        hint=_("The same reference picture would fail again."),
+    ),
+    ErrorCode.OUTCOME_UNKNOWN: Advice(
+        ask=True, hint=_("An administrator can also look it up in the provider account.")
+    ),
+    ErrorCode.GAVE_UP: Advice(ask=True),
+    ErrorCode.STORAGE_FAILED: Advice(
+        hint=_("If it happens again, tell your administrator: the storage may be full or away.")
+    ),
+    ErrorCode.HOST_REFUSED: Advice(hint=_("Once it is allowed, the file can be fetched again.")),
+}
+"""By error code."""
+CANCELLED = Advice(edit=True)
+UNFORESEEN = Advice(edit=True)
+"""For a code that this version does not know."""
 
 TIERS = {"draft": _("Draft"), "balanced": _("Balanced"), "quality": _("Quality")}
 
@@ -65,6 +132,32 @@ def sentence(
     return said if left is None else f"{said} {time_left(left)}"
 
 
+def advice(image: GeneratedImage) -> Advice | None:
+    """What can be done where no picture came of a request; ``None`` for every other picture."""
+    if image.status == Status.CANCELLED:
+        return CANCELLED
+    if image.status != Status.FAILED:
+        return None
+    return ADVICE.get(image.error_code, UNFORESEEN)
+
+
+def charged(image: GeneratedImage) -> str:
+    """What became of the money of a picture that did not come, as a sentence; may be empty."""
+    charge = image.charge
+    if charge is None or image.status != Status.FAILED:
+        return ""
+    if waits_for_refund(image):
+        return gettext("The provider is being asked whether this was charged.")
+    if charge.state == ChargeState.RESERVED:
+        return ""
+    if charge.state == ChargeState.RELEASED or not charge.charged:
+        return gettext("Nothing was charged.")
+    gaps = {"amount": money(charge.charged, charge.currency)}
+    if charge.estimated:
+        return gettext("It may have been charged: %(amount)s.") % gaps
+    return gettext("It was charged: %(amount)s.") % gaps
+
+
 def pause_message(images: Iterable[GeneratedImage]) -> str:
     """Why nothing is sent at the moment; looked up only where a picture waits for it."""
     if not any(image.status == Status.PENDING for image in images):
@@ -86,6 +179,15 @@ def time_left(seconds: float) -> str:
     return ngettext("About %(count)d second left.", "About %(count)d seconds left.", whole) % {
         "count": whole
     }
+
+
+def duration(seconds: float) -> str:
+    """``12 seconds``, ``3 minutes``: how long something took."""
+    if seconds > 90:
+        minutes = round(seconds / 60)
+        return ngettext("%(count)d minute", "%(count)d minutes", minutes) % {"count": minutes}
+    whole = max(1, round(seconds))
+    return ngettext("%(count)d second", "%(count)d seconds", whole) % {"count": whole}
 
 
 def model_label(model_id: str) -> str:

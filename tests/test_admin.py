@@ -480,11 +480,11 @@ def test_a_v3_style_is_spelled_as_v4_spells_it(browser):
 
 def test_a_failure_that_may_have_cost_something_is_confirmed_first(browser):
     image = picture(Status.FAILED, error_code="outcome_unknown")
-    assert "Try again… · $0.03 more" in text(browser.get(page(image)))
+    assert "Make it again… · $0.03 more" in text(browser.get(page(image)))
     data = {"step": "retry", "attempt": "1"}
     response = browser.post(step_url(image), data)
     assert response.status_code == 200
-    assert "Trying again costs $0.03 more" in text(response)
+    assert "Making it again costs $0.03 more" in text(response)
     assert Charge.objects.count() == 1
     browser.post(step_url(image), {**data, "confirm": "yes"})
     browser.post(step_url(image), {**data, "confirm": "yes"})
@@ -1144,7 +1144,7 @@ def test_a_refused_picture_leads_to_its_own_words(browser):
     image = picture(Status.FAILED, error_code="refused", style_type="DESIGN", seed=7)
     shown = text(browser.get(page(image)))
     assert f"{ADD}?like={image.uuid}" in shown
-    assert "The same words will hardly be accepted." in shown
+    assert "The same words would be refused again" in shown
     form_page = text(browser.get(f"{ADD}?like={image.uuid}"))
     assert image.prompt in form_page
     assert 'value="7"' in form_page

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin, messages
@@ -19,12 +20,13 @@ from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf, lifecycle, wording
 from ideogram_django.admin import frozen
-from ideogram_django.admin.base import PictureAdmin, may_generate, tell, who
+from ideogram_django.admin.base import PictureAdmin, may_generate, who
 from ideogram_django.admin.limits import standing
+from ideogram_django.admin.nextsteps import VARIATIONS
 from ideogram_django.admin.offers import better, offers, request_of, total
-from ideogram_django.admin.steps import VARIATIONS, log_step
-from ideogram_django.budget import ledger
-from ideogram_django.lifecycle.steering import fetched_free, may_cost_again
+from ideogram_django.admin.steps import log_made, log_step
+from ideogram_django.budget import ledger, limits
+from ideogram_django.lifecycle.steering import fetched_free, may_cost_again, waits_for_refund
 from ideogram_django.models import GeneratedImage
 from ideogram_django.statuses import Status
 
@@ -141,6 +143,7 @@ class PictureActions(PictureAdmin):
             return HttpResponseRedirect(kept.done)
         settings = conf.current()
         plan = self.plan(request, kept, settings)
+        problems: list[str] = []
         if request.method == "POST" and plan.rows:
             if request.POST.get("fingerprint") != plan.fingerprint:
                 messages.warning(
@@ -150,12 +153,12 @@ class PictureActions(PictureAdmin):
                 try:
                     made = self._carry_out(request, kept, plan)
                 except ValidationError as error:
-                    tell(request, error)
+                    problems = error.messages
                 else:
                     url = self.where_to_see(request, made) if made else self.admin_url("changelist")
                     frozen.finish(request, kept, url)
                     return HttpResponseRedirect(url)
-        return self._confirm_page(request, kept, plan, settings)
+        return self._confirm_page(request, kept, plan, settings, problems)
 
     def plan(
         self, request: HttpRequest, kept: frozen.FrozenList, settings: conf.AppSettings
@@ -188,6 +191,7 @@ class PictureActions(PictureAdmin):
         self, request: HttpRequest, kept: frozen.FrozenList, plan: Plan
     ) -> Sequence[GeneratedImage]:
         images = [image for image, _requests, _price in plan.rows]
+        told = "again" if kept.action in ("balanced", "quality") else kept.action
         if kept.action == "generate":
             lifecycle.start_many(images, requested_by=who(request))
         elif kept.action == "retry":
@@ -197,14 +201,18 @@ class PictureActions(PictureAdmin):
                     # need only their file: asking for a charge would make those anew.
                     image.retry(confirm_charge=not fetched_free(image), requested_by=who(request))
         else:
+            known = GeneratedImage.objects.filter(request_id=kept.request_id).exists()
             made = GeneratedImage.objects.generate_many(
                 [one for _image, requests, _price in plan.rows for one in requests],
                 requested_by=who(request),
                 request_id=kept.request_id,
             )
+            if not known:
+                log_step(request, images, told)
+                log_made(request, made)
             self._say_made(request, len(made))
             return made
-        log_step(request, images, kept.action)
+        log_step(request, images, told)
         self._say_made(request, len(images))
         return []
 
@@ -218,8 +226,11 @@ class PictureActions(PictureAdmin):
         kept: frozen.FrozenList,
         plan: Plan,
         settings: conf.AppSettings,
+        problems: list[str],
     ) -> HttpResponse:
         price = total(plan.prices, settings)
+        amount = sum((one.amount for one in plan.prices), Decimal(0))
+        short = limits.shortage(limits.allowances(who(request)), amount)
         text = ngettext(
             "Make %(count)d picture · %(total)s", "Make %(count)d pictures · %(total)s", plan.count
         )
@@ -248,7 +259,15 @@ class PictureActions(PictureAdmin):
                 "more": max(len(plan.rows) - SHOWN, 0),
                 "skipped": plan.skipped[:SHOWN],
                 "total": price,
-                "button": text % {"count": plan.count, "total": price},
+                "button": text % {"count": plan.count, "total": price}
+                if plan.prices
+                else ngettext(
+                    "Fetch %(count)d file again · free",
+                    "Fetch %(count)d files again · free",
+                    plan.count,
+                )
+                % {"count": plan.count},
+                "problems": problems or (short.messages if short else []),
                 "new_pictures": kept.action in ("balanced", "quality"),
                 "allowances": standing(request.user),
                 "spending_enabled": settings.SPENDING_ENABLED,
@@ -268,12 +287,7 @@ def _wish(
         reason = "" if image.status == Status.DRAFT else gettext("It is not a draft.")
         return reason, [], image.model
     if action == "retry":
-        failed = image.status in (Status.FAILED, Status.CANCELLED) and image.attempt == attempt
-        return (
-            "" if failed else gettext("It did not fail, or is being tried again."),
-            [],
-            image.model,
-        )
+        return _why_not_again(image, attempt), [], image.model
     if action == "variations":
         return "", [request_of(image, with_seed=False)] * VARIATIONS, image.model
     targets: Mapping[str, str] = {
@@ -283,3 +297,15 @@ def _wish(
     if not model_id:
         return gettext("It was made on this model."), [], ""
     return "", [request_of(image, model_id)], model_id
+
+
+def _why_not_again(image: GeneratedImage, attempt: int) -> str:
+    """Why this picture is left out when others are tried again; empty if it is not."""
+    advice = wording.advice(image)
+    if advice is None or image.attempt != attempt:
+        return gettext("It did not fail, or is being tried again.")
+    if not advice.again:
+        return f"{image.error_message} {advice.hint}"
+    if waits_for_refund(image):
+        return wording.charged(image)
+    return ""

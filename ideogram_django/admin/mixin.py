@@ -29,6 +29,7 @@ from ideogram_django.admin.records import DEFAULT_PROMPT, RecordPlan, image_fiel
 
 ACTION = "generate_images"
 SHOWN = 100
+STYLES = ["ideogram_django/admin.css", "ideogram_django/picture.css"]
 
 
 class GenerateImagesMixin(GeneratedImageFieldMixin):
@@ -190,7 +191,7 @@ class GenerateImagesMixin(GeneratedImageFieldMixin):
                 "allowances": standing(request.user),
                 "spending_enabled": settings.SPENDING_ENABLED,
                 "back_url": back,
-                "media": self.media + Media(css={"all": ["ideogram_django/admin.css"]}),
+                "media": self.media + Media(css={"all": STYLES}),
             },
         )
 

@@ -5,90 +5,54 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.contrib import admin
+from django.contrib.admin.options import IS_POPUP_VAR
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
-from ideogram_django import conf, wording
+from ideogram_django import wording
+from ideogram_django.admin import facts
 from ideogram_django.admin.actions import PictureActions
+from ideogram_django.admin.alttext import EDITABLE, AltTextForm
 from ideogram_django.admin.base import may_generate
 from ideogram_django.admin.gallery import Gallery
 from ideogram_django.admin.makepage import MakePage
-from ideogram_django.admin.steps import PictureSteps, next_steps
+from ideogram_django.admin.nextsteps import next_steps
+from ideogram_django.admin.steps import PictureSteps
 from ideogram_django.estimates import typical_seconds
-from ideogram_django.models import GeneratedImage
+from ideogram_django.models import GeneratedImage, ProviderState
 from ideogram_django.statuses import IN_PROGRESS
 from ideogram_django.wording import pause_message
 
-EDITABLE = ("alt_text", "decorative")
-ALWAYS = ("prompt", "model_shown")
-OPTIONAL = (
-    "style_shown",
-    "aspect_ratio",
-    "resolution",
-    "negative_prompt",
-    "magic_prompt_option",
-    "rendering_speed",
-    "seed",
-    "style_preset",
-    "reference_image",
-    "references_shown",
-)
-FACTS = (
-    "expected_shown",
-    "cost_shown",
-    "requested_by",
-    "created_at",
-    "submitted_at",
-    "finished_at",
-)
-MORE_FACTS = ("uuid", "job_id", "format", "size")
 FAMILY_SHOWN = 12
 
 
 class GeneratedImageAdmin(PictureActions, PictureSteps, MakePage, Gallery):
     """What editors work with. Subclass it to add columns, filters or actions of your own."""
 
+    form = AltTextForm
     change_form_template = "admin/ideogram_django/generatedimage/change_form.html"
 
     # --- the picture page -----------------------------------------------------------------------
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What can be edited; everything else is told beside the picture."""
         if obj is None:
             return []
-        blank = {"style_shown": obj.style_type, "references_shown": obj.style_reference_images}
-        told = [n for n in OPTIONAL if blank.get(n, getattr(obj, n, None)) not in ("", None, [])]
-        facts = [n for n in MORE_FACTS if getattr(obj, n) not in ("", None)]
-        return [
-            (_("On the page"), {"fields": EDITABLE}),
-            (_("Request"), {"fields": [*ALWAYS, *told]}),
-            (_("Money and time"), {"fields": FACTS}),
-            (_("For support"), {"fields": facts, "classes": ["collapse"]}),
-        ]
+        fields = [*EDITABLE]
+        if self.has_change_permission(request, obj):
+            fields.append("alt_seen")
+        return [(None, {"fields": fields})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return [*ALWAYS, *OPTIONAL, *FACTS, *MORE_FACTS]
-
-    @admin.display(description=_("Model"))
-    def model_shown(self, image: GeneratedImage) -> str:
-        return wording.model_label(image.model)
-
-    @admin.display(description=_("Style"))
-    def style_shown(self, image: GeneratedImage) -> str:
-        return wording.style_label(image.style_type)
-
-    @admin.display(description=_("Style references"))
-    def references_shown(self, image: GeneratedImage) -> str:
-        return "\n".join(image.style_reference_images)
-
-    @admin.display(description=_("Expected price"))
-    def expected_shown(self, image: GeneratedImage) -> str:
-        return wording.money(image.price, image.currency) or self.get_empty_value_display()
-
-    @admin.display(description=_("Charged"))
-    def cost_shown(self, image: GeneratedImage) -> str:
-        return wording.money(image.cost, image.currency) or self.get_empty_value_display()
+        """Every column but the two: the rest is the drain's, or was sent as it stands."""
+        return [
+            field.name
+            for field in self.opts.fields
+            if field.editable and not field.primary_key and field.name not in EDITABLE
+        ]
 
     def render_change_form(
         self,
@@ -100,44 +64,84 @@ class GeneratedImageAdmin(PictureActions, PictureSteps, MakePage, Gallery):
         obj: GeneratedImage | None = None,
     ) -> Any:
         if obj is not None:
-            may_change = self.has_change_permission(request, obj)
-            width, height = wording.shape_of(obj)
-            context |= {
-                "title": _("Picture"),
-                "image": obj,
-                "sentence": wording.sentence(
-                    obj, typical=typical_seconds(), pause=pause_message([obj])
-                ),
-                "shape": {"width": width, "height": height},
-                "steps": next_steps(
-                    obj,
-                    may_spend=may_generate(request),
-                    may_change=may_change,
-                    settings=conf.current(),
-                ),
-                "step_url": self.admin_url("step", obj.pk),
-                "request_id": uuid.uuid4(),
-                "may_pick": may_change,
-                "may_make": self.has_add_permission(request),
-                "relatives": self._family(request, obj),
-                "status_root": True,
-            }
+            context |= self._picture_context(request, obj)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
+    def _picture_context(self, request: HttpRequest, image: GeneratedImage) -> dict[str, Any]:
+        popup = IS_POPUP_VAR in request.GET or IS_POPUP_VAR in request.POST
+        may_change = self.has_change_permission(request, image)
+        may_make = self.has_add_permission(request)
+        may_edit = may_make and image.is_finished and not image.uploaded
+        width, height = wording.shape_of(image)
+        pause = pause_message([image])
+        advice = wording.advice(image)
+        return {
+            "title": _("Picture"),
+            "image": image,
+            "shape": {"width": width, "height": height},
+            "sentence": wording.sentence(image, typical=typical_seconds(), pause=pause),
+            "provider_url": self._provider_url(request) if pause else "",
+            "charged": wording.charged(image),
+            "hint": advice.hint if advice is not None else "",
+            "provider_words": facts.provider_words(image),
+            "next": next_steps(
+                image,
+                user=request.user,
+                may_spend=may_generate(request),
+                may_change=may_change,
+                edit_url=self._add_url(popup, like=image.uuid) if may_edit else "",
+            ),
+            "reference_url": self._add_url(popup, reference_image=image.uuid)
+            if may_make and image.file
+            else "",
+            "step_url": self.admin_url("step", image.pk),
+            "here": request.get_full_path() if popup else "",
+            "request_id": uuid.uuid4(),
+            "may_pick": may_change and bool(image.file),
+            "request_facts": facts.request_facts(image),
+            "money_facts": facts.money_facts(image),
+            "support_facts": facts.support_facts(image),
+            "family": self._family(request, image),
+            "show_save_and_add_another": False,
+            "uses": list(facts.uses(image, request, self.admin_site)),
+        }
+
+    def _add_url(self, popup: bool, **initial: Any) -> str:
+        if popup:
+            initial[IS_POPUP_VAR] = 1
+        return f"{self.admin_url('add')}?{urlencode(initial)}"
+
+    def _provider_url(self, request: HttpRequest) -> str:
+        """Where an administrator sees why nothing is sent; empty for everybody else."""
+        state_admin = self.admin_site._registry.get(ProviderState)
+        if state_admin is None or not state_admin.has_view_or_change_permission(request):
+            return ""
+        return reverse(
+            "admin:ideogram_django_providerstate_change",
+            args=[1],
+            current_app=self.admin_site.name,
+        )
+
     def _family(self, request: HttpRequest, image: GeneratedImage) -> list[dict[str, Any]]:
+        """The picture's relatives, by kin: each with the first few, and whether there are more."""
         pictures = self.get_queryset(request)
-        groups: list[tuple[Any, Q | None]] = [
-            (_("Made from"), Q(pk=image.parent_id) if image.parent_id else None),
-            (_("Made from this one"), Q(parent_id=image.pk)),
-            (_("From the same request"), Q(batch=image.batch) if image.batch else None),
+        kin: list[tuple[str, Any, Q | None]] = [
+            ("parent", _("Made from"), Q(pk=image.parent_id) if image.parent_id else None),
+            ("batch", _("From the same request"), Q(batch=image.batch) if image.batch else None),
+            ("children", _("Made from this one"), Q(parent_id=image.pk)),
+            ("replaces", _("Replaces"), Q(pk=image.replaces_id) if image.replaces_id else None),
+            ("replaced", _("Replaced by"), Q(replaces_id=image.pk)),
         ]
         found = []
-        for title, which in groups:
+        for name, title, which in kin:
             if which is None:
                 continue
-            rows = list(pictures.filter(which).exclude(pk=image.pk).order_by("pk")[:FAMILY_SHOWN])
+            others = pictures.filter(which).exclude(pk=image.pk)
+            rows = list(others.order_by("pk")[: FAMILY_SHOWN + 1])
             if rows:
-                found.append({"title": title, "images": rows})
+                more = len(rows) > FAMILY_SHOWN
+                images = rows[:FAMILY_SHOWN]
+                found.append({"name": name, "title": title, "images": images, "more": more})
         return found
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:

@@ -1,13 +1,14 @@
-"""The buttons of the picture page: what can be done next, what it costs, and doing it."""
+"""What the buttons of the picture page do."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from typing import Any
 
 from django.contrib import messages
-from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.contrib.admin.options import IS_POPUP_VAR
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import (
     Http404,
@@ -19,108 +20,35 @@ from django.http import (
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
-from ideogram_django import conf
+from ideogram_django import wording
 from ideogram_django.admin.base import PictureAdmin, may_generate, tell, who
 from ideogram_django.admin.limits import standing
-from ideogram_django.admin.offers import Offer, better, offers, request_of
-from ideogram_django.lifecycle.steering import fetched_free, may_cost_again
+from ideogram_django.admin.nextsteps import VARIATIONS
+from ideogram_django.admin.offers import offers, request_of
+from ideogram_django.budget import limits
 from ideogram_django.models import GeneratedImage
-from ideogram_django.statuses import ErrorCode, Status
 
-VARIATIONS = 4
-SPENDING = ("generate", "retry", "variations", "again")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One button. ``name`` is what it posts."""
-
-    name: str
-    label: str
-    help: str = ""
-    main: bool = False
-
-
-def next_steps(
-    image: GeneratedImage, *, may_spend: bool, may_change: bool, settings: conf.AppSettings
-) -> list[Step]:
-    """What this person can do with this picture now, the likeliest first."""
-    found: list[Step] = []
-    if image.uploaded:
-        return found
-    own = next((o for o in offers(settings) if o.model.id == image.model), None)
-    if image.status in (Status.FAILED, Status.CANCELLED) and (may_spend or fetched_free(image)):
-        found += _retry(image, own)
-    if image.status == Status.PENDING and (may_change or may_spend):
-        found.append(Step(name="cancel", label=gettext("Cancel"), help=gettext("Costs nothing.")))
-    asks = image.status in (Status.SUBMITTED, Status.PROCESSING, Status.SUBMITTING) or (
-        image.status == Status.FAILED and image.job_id is not None
-    )
-    if asks and (may_change or may_spend):
-        found.append(
-            Step(name="refresh", label=gettext("Check again"), help=gettext("Costs nothing."))
-        )
-    if may_spend and image.status == Status.COMPLETED:
-        found += [_again(offer, image) for offer in better(image, settings)]
-        if found:  # said once, after the last of them
-            words = gettext(
-                "A better model makes a new picture, not the same one with more detail."
-            )
-            found[-1] = replace(found[-1], help=words)
-        if own is not None:
-            total = own.total(VARIATIONS, image.rendering_speed)
-            found.append(
-                Step(
-                    name="variations",
-                    label=ngettext(
-                        "Make %(count)d variation · %(total)s",
-                        "Make %(count)d variations · %(total)s",
-                        VARIATIONS,
-                    )
-                    % {"count": VARIATIONS, "total": total},
-                    help=gettext("The same request with other chances."),
-                )
-            )
-    return found
-
-
-def _retry(image: GeneratedImage, own: Offer | None) -> list[Step]:
-    if fetched_free(image):
-        return [
-            Step(
-                name="retry",
-                label=gettext("Try again · free"),
-                help=gettext("The picture is paid for; only its file is fetched again."),
-                main=True,
-            )
-        ]
-    if own is None:
-        return []
-    gaps = {"total": own.total(1, image.rendering_speed)}
-    text = (
-        gettext("Try again… · %(total)s more")
-        if may_cost_again(image)
-        else gettext("Try again · %(total)s")
-    )
-    if image.error_code in (ErrorCode.REFUSED, ErrorCode.REJECTED):
-        help = gettext("The same words will hardly be accepted.")
-        return [Step(name="retry", label=text % gaps, help=help)]
-    return [Step(name="retry", label=text % gaps, main=True)]
-
-
-def _again(offer: Offer, image: GeneratedImage) -> Step:
-    return Step(
-        name=f"again:{offer.model.id}",
-        label=gettext("Make again on %(tier)s · %(total)s")
-        % {"tier": offer.tier, "total": offer.total(1, image.rendering_speed)},
-        main=True,
-    )
+HISTORY = {
+    "generate": _("Started."),
+    "retry": _("Tried again."),
+    "anew": _("Made again."),
+    "cancel": _("Cancelled."),
+    "refresh": _("Asked the provider again."),
+    "pick": _("Picked."),
+    "unpick": _("No longer picked."),
+    "variations": _("Asked for variations."),
+    "again": _("Asked for the same on another model."),
+}
+"""What the admin's own history says of each step."""
 
 
 class PictureSteps(PictureAdmin):
+    class Media:
+        css = {"all": ["ideogram_django/picture.css"]}
+
     def get_urls(self) -> list[URLPattern | URLResolver]:  # type: ignore[override]
         return [
             path(
@@ -144,7 +72,7 @@ class PictureSteps(PictureAdmin):
             made = self._take_step(request, image, step, model_id)
         except ValidationError as error:
             if getattr(error, "code", "") == "confirm_charge":
-                return self._confirm_retry(request, image, error)
+                return self._confirm_retry(request, image, step)
             tell(request, error)
             made = []
         return HttpResponseRedirect(self._back(request, made or [image]))
@@ -156,6 +84,7 @@ class PictureSteps(PictureAdmin):
         allowed = {
             "generate": spends,
             "retry": spends,
+            "anew": spends,
             "variations": spends,
             "again": spends,
             "cancel": change or spends,
@@ -188,15 +117,23 @@ class PictureSteps(PictureAdmin):
             image.refresh()
             told = _("The provider is being asked again.")
         else:
-            if request.POST.get("attempt", "") != str(image.attempt):
-                raise ValidationError(
-                    _("This picture was tried again meanwhile."), code="not_failed"
-                )
-            image.retry(confirm_charge="confirm" in request.POST, requested_by=who(request))
+            self._try_again(request, image, step)
             told = _("The picture is being tried again.")
         messages.success(request, told)
         log_step(request, [image], step)
         return []
+
+    def _try_again(self, request: HttpRequest, image: GeneratedImage, step: str) -> None:
+        if request.POST.get("attempt", "") != str(image.attempt):
+            raise ValidationError(_("This picture was tried again meanwhile."), code="not_failed")
+        advice = wording.advice(image)
+        if advice is not None and not advice.again:
+            raise ValidationError(advice.hint, code="hopeless")
+        confirmed = "confirm" in request.POST
+        if step == "anew" and not confirmed:
+            # Asked of the model, this would fetch the file once more, free.
+            raise ValidationError("", code="confirm_charge")
+        image.retry(confirm_charge=confirmed, requested_by=who(request))
 
     def _make_more(
         self, request: HttpRequest, image: GeneratedImage, step: str, model_id: str
@@ -211,9 +148,13 @@ class PictureSteps(PictureAdmin):
         request_id = uuid.uuid5(page, f"{image.uuid}/{step}/{model_id}")
         count = VARIATIONS if step == "variations" else 1
         wanted = request_of(image, model_id, with_seed=step != "variations")
+        before = GeneratedImage.objects.filter(request_id=request_id).exists()
         made = GeneratedImage.objects.generate_many(
             [wanted] * count, requested_by=who(request), request_id=request_id
         )
+        if not before:
+            log_step(request, [image], step)
+            log_made(request, made)
         text = ngettext(
             "A new picture is being made.", "%(count)d new pictures are being made.", count
         )
@@ -221,22 +162,29 @@ class PictureSteps(PictureAdmin):
         return made
 
     def _confirm_retry(
-        self, request: HttpRequest, image: GeneratedImage, error: ValidationError
+        self, request: HttpRequest, image: GeneratedImage, step: str
     ) -> HttpResponse:
         offer = next((o for o in offers() if o.model.id == image.model), None)
+        price = offer.price(image.rendering_speed) if offer else None
+        short = limits.shortage(limits.allowances(who(request)), price.amount) if price else None
         request.current_app = self.admin_site.name
         return TemplateResponse(
             request,
             "admin/ideogram_django/confirm_retry.html",
             {
                 **self.admin_site.each_context(request),
-                "title": _("Try again?"),
+                "title": _("Make this picture again?"),
                 "opts": self.opts,
                 "image": image,
-                "sentence": " ".join(error.messages),
+                "charged": wording.charged(image),
+                "step": step,
                 "price": offer.total(1, image.rendering_speed) if offer else "",
+                "shortage": short.messages if short else [],
                 "allowances": standing(request.user),
-                "back_url": self.admin_url("change", image.pk),
+                "back_url": self._back(request, [image]),
+                "next": request.POST.get("next", ""),
+                "is_popup": IS_POPUP_VAR in request.POST,
+                "is_popup_var": IS_POPUP_VAR,
                 "media": self.media,
             },
         )
@@ -251,8 +199,17 @@ class PictureSteps(PictureAdmin):
 
 
 def log_step(request: HttpRequest, images: Sequence[GeneratedImage], step: str) -> None:
-    """One line per picture in the admin's own history."""
+    """One line per picture in the admin's own history, in words."""
+    _log(request, images, CHANGE, str(HISTORY[step]))
+
+
+def log_made(request: HttpRequest, images: Sequence[GeneratedImage]) -> None:
+    """New pictures, as Django itself notes what was added."""
+    _log(request, images, ADDITION, [{"added": {}}])
+
+
+def _log(request: HttpRequest, images: Sequence[GeneratedImage], flag: int, message: Any) -> None:
     if images:
         LogEntry.objects.log_actions(
-            user_id=who(request).pk, queryset=images, action_flag=CHANGE, change_message=step
+            user_id=who(request).pk, queryset=images, action_flag=flag, change_message=message
         )

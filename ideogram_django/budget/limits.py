@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,8 @@ from django.core.exceptions import ValidationError
 from django.db.models import DecimalField, F, Q, QuerySet, Value
 from django.db.models.functions import Round
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf
@@ -50,6 +52,14 @@ def period_start(limit: SpendingLimit, today: date | None = None) -> date:
     """First day of the limit's current period, in the site's time zone."""
     today = today or timezone.localdate(timezone=timezone.get_default_timezone())
     return today.replace(day=1) if limit.period == Period.MONTH else today
+
+
+def period_end(limit: SpendingLimit, today: date | None = None) -> date:
+    """The day on which the limit starts afresh."""
+    start = period_start(limit, today)
+    if limit.period == Period.MONTH:
+        return (start + timedelta(days=31)).replace(day=1)
+    return start + timedelta(days=1)
 
 
 def allowances(user: AbstractBaseUser | None) -> list[Allowance]:
@@ -94,6 +104,13 @@ def reserve(user: AbstractBaseUser | None, amount: Decimal) -> list[int]:
     return held
 
 
+def shortage(allowances: Iterable[Allowance], amount: Decimal) -> ValidationError | None:
+    """What :func:`reserve` would say to this amount as things stand. Reserves nothing."""
+    short = (one for one in allowances if amount > one.left)
+    first = next(short, None) if amount > 0 else None
+    return None if first is None else over_limit(first, amount)
+
+
 def adjust(periods: Iterable[int], amount: Decimal) -> None:
     """Add ``amount`` (negative: give back) to the periods that hold a reservation.
 
@@ -115,7 +132,7 @@ def _add(periods: QuerySet[SpendingPeriod], amount: Decimal) -> int:
 
 
 def over_limit(allowance: Allowance, amount: Decimal) -> ValidationError:
-    """The sentence for a request that does not fit, with what is needed and what is left."""
+    """Why a request does not fit: what it needs, what is left, until when, and the way on."""
     limit = allowance.limit
     scope = limit.user or limit.group
     currency = conf.current().CURRENCY
@@ -123,6 +140,7 @@ def over_limit(allowance: Allowance, amount: Decimal) -> ValidationError:
         "needed": price_text(amount, currency),
         "left": price_text(allowance.left, currency),
         "scope": str(scope or ""),
+        "day": date_format(period_end(limit), "MONTH_DAY_FORMAT"),
     }
     if limit.period == Period.DAY:
         message = (
@@ -130,10 +148,15 @@ def over_limit(allowance: Allowance, amount: Decimal) -> ValidationError:
             if scope
             else _("This needs %(needed)s, but only %(left)s is left today for this site.")
         )
+        afresh = _("The limit starts afresh tomorrow.")
     else:
         message = (
             _("This needs %(needed)s, but only %(left)s is left this month for %(scope)s.")
             if scope
             else _("This needs %(needed)s, but only %(left)s is left this month for this site.")
         )
-    return ValidationError(message, code="over_limit", params=params)
+        afresh = _("The limit starts afresh on %(day)s.")
+    way_on = _("Ask for fewer pictures or a cheaper model, or ask who set the limit for more.")
+    return ValidationError(
+        format_lazy("{} {} {}", message, afresh, way_on), code="over_limit", params=params
+    )

@@ -24,7 +24,7 @@ from ideogram_django.drains.submitting import Submitting
 from ideogram_django.drains.tasks import Task
 from ideogram_django.drains.tools import Tools
 from ideogram_django.exceptions import IdeogramError
-from ideogram_django.lifecycle import transitions
+from ideogram_django.lifecycle import sending, transitions
 from ideogram_django.models import GeneratedImage
 from ideogram_django.statuses import Status
 
@@ -224,7 +224,12 @@ class _Drain:
         if count <= 0 or not rows.due().exists() or not provider.permits(1, self.settings):
             return []
         images = transitions.claim(rows, limit=POLL_CHUNK, lease=self.settings.LEASE)
-        return self._planned([images] if images else [], self.polling.poll)
+        lost = [image for image in images if sending.is_lost(image)]
+        known = [image for image in images if image not in lost]
+        return [
+            *self._planned([known] if known else [], self.polling.poll),
+            *self._planned(lost, self.submitting.look_again),
+        ]
 
     def _planned(self, work: Sequence[Any], step: Callable[[Any], Iterable[Task]]) -> list[Task]:
         planned: list[Task] = []

@@ -64,6 +64,10 @@ class Submitting:
         sending.suspect(image)
         return [self._look_for_evidence(image)]
 
+    def look_again(self, image: GeneratedImage) -> Iterable[Task]:
+        """A failure of unknown outcome, asked about by a person: evidence, never another POST."""
+        return [self._look_for_evidence(image)]
+
     def _upload(self, image: GeneratedImage, own: Sequence[UUID]) -> Iterable[Task]:
         found = dict(
             GeneratedImage.objects.completed().filter(uuid__in=own).values_list("uuid", "file")
@@ -210,6 +214,9 @@ class Submitting:
         return False
 
     def _no_evidence(self, image: GeneratedImage, *, whole: bool = True) -> Iterable[Task]:
+        if sending.is_lost(image):
+            sending.still_lost(image)
+            return []
         if not whole and sending.may_repeat(image, self.tools.settings):
             # Too much to read, so nothing is proven: look again, and at last ask a person.
             logger.warning("The job list is too long to look for %s", image.uuid)

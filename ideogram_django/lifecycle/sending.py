@@ -259,6 +259,20 @@ def give_up_unknown(image: GeneratedImage) -> None:
             announce(image)
 
 
+def is_lost(image: GeneratedImage) -> bool:
+    """Given up with its outcome unknown, and without a job that could be asked for."""
+    return (
+        image.status == Status.FAILED
+        and image.error_code == ErrorCode.OUTCOME_UNKNOWN
+        and image.job_id is None
+    )
+
+
+def still_lost(image: GeneratedImage) -> None:
+    """A person asked, and there was no evidence: nothing is due until somebody asks again."""
+    row(image).filter(claim=image.claim, status=Status.FAILED).update(next_check_at=None, **UNHELD)
+
+
 def backoff(tries: int, *, first: float = 2.0, most: float = MOST_WAIT) -> float:
     """Seconds to wait after ``tries`` tries: doubling from ``first`` up to ``most``."""
     return min(first * 2.0 ** min(max(tries - 1, 0), 10), most)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf, wakeups
@@ -169,11 +170,16 @@ def cancel(image: GeneratedImage) -> None:
 
 
 def refresh(image: GeneratedImage) -> None:
-    """Make the picture due now, if there is anything to ask about, and wake a worker."""
+    """Make the picture due now, if there is anything to ask about, and wake a worker.
+
+    A failure is asked about by its job; one of unknown outcome also by the provider's list.
+    """
     asked = (
         row(image)
         .exclude(status__in=[Status.DRAFT, Status.CANCELLED, Status.COMPLETED])
-        .exclude(status=Status.FAILED, job_id__isnull=True)
+        .exclude(
+            ~Q(error_code=ErrorCode.OUTCOME_UNKNOWN), status=Status.FAILED, job_id__isnull=True
+        )
         .update(next_check_at=later(0))
     )
     if asked:
@@ -181,10 +187,14 @@ def refresh(image: GeneratedImage) -> None:
     image.refresh_from_db()
 
 
-def _wait_for_refund(image: GeneratedImage) -> None:
+def waits_for_refund(image: GeneratedImage) -> bool:
     """A webhook told the failure, and the credits are being asked for: a second or two."""
     charge = image.charge
-    if charge is None or charge.state != ChargeState.RESERVED or not image.job_id:
+    return charge is not None and charge.state == ChargeState.RESERVED and bool(image.job_id)
+
+
+def _wait_for_refund(image: GeneratedImage) -> None:
+    if not waits_for_refund(image):
         return
     raise ValidationError(
         _("The provider is being asked whether this was charged. Try again in a moment."),
