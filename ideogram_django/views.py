@@ -20,10 +20,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from ideogram_django import conf, wakeups, wording
 from ideogram_django.apiframe import payloads, signatures
+from ideogram_django.drains import provider
 from ideogram_django.estimates import typical_seconds
 from ideogram_django.exceptions import InvalidPayloadError, InvalidSignatureError
 from ideogram_django.forms.access import viewable
-from ideogram_django.lifecycle import settling, tokens
+from ideogram_django.lifecycle import settling, tokens, watching
 from ideogram_django.models import GeneratedImage
 from ideogram_django.widgets import WIDGET_SALT, sign_widget
 
@@ -110,7 +111,8 @@ def status(request: HttpRequest) -> JsonResponse:
     """Where pictures stand: ``?ids=<uuid>,<uuid>…``, at most 200, unknown ones left out.
 
     For users who may view pictures, and for holders of a form's signed ``token``, which names
-    the pictures that it is good for.
+    the pictures that it is good for. Whoever asks is watching: what the provider is making is
+    then polled as if no webhook were expected, by a worker; see :func:`watching.watch`.
     """
     ids = _uuids(request.GET.get("ids", ""))
     if not _may_view(request):
@@ -119,6 +121,7 @@ def status(request: HttpRequest) -> JsonResponse:
             return JsonResponse({"error": "Not allowed."}, status=403)
         ids = [one for one in ids if one in allowed]
     images = list(GeneratedImage.objects.filter(uuid__in=ids[:MOST_IDS]))
+    _keep_up(images)
     typical = typical_seconds() if any(image.is_in_progress for image in images) else {}
     pause = wording.pause_message(images)
     return JsonResponse(
@@ -176,6 +179,13 @@ def payload(
         "error": image.error_message,
         "cost": None if image.cost is None else str(image.cost.normalize()),
     }
+
+
+def _keep_up(images: list[GeneratedImage]) -> None:
+    """Have the provider asked about what is being watched, unless nobody may ask it now."""
+    due = watching.watch(GeneratedImage.objects.all(), images, conf.current())
+    if due and provider.may_call(provider.state()):
+        wakeups.wake_after_commit()
 
 
 def _token_ids(token: str) -> str:

@@ -6,10 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from django.utils import timezone
-
 from ideogram_django.apiframe.payloads import Job
-from ideogram_django.conf import AppSettings
 from ideogram_django.drains import provider
 from ideogram_django.drains.joblist import CLOCK_SKEW, read_list
 from ideogram_django.drains.tasks import Task
@@ -17,6 +14,7 @@ from ideogram_django.drains.tools import Tools, task_for
 from ideogram_django.exceptions import JobNotFoundError, ProviderError
 from ideogram_django.lifecycle import settling
 from ideogram_django.lifecycle.transitions import let_go
+from ideogram_django.lifecycle.watching import age, next_check
 from ideogram_django.models import GeneratedImage
 
 LIST_FROM = 3
@@ -85,13 +83,3 @@ class Polling:
             next_check=next_check(image, self.tools.settings),
             give_up=age(image) > self.tools.settings.GIVE_UP_AFTER,
         )
-
-
-def next_check(image: GeneratedImage, settings: AppSettings) -> float:
-    """Seconds to the next poll: a fifth of its age, so that a slow job costs few calls."""
-    return min(max(age(image) / 5, settings.POLL_INTERVAL), 300)
-
-
-def age(image: GeneratedImage) -> float:
-    """Seconds since the provider got it; before that, since it was asked for."""
-    return (timezone.now() - (image.submitted_at or image.created_at)).total_seconds()

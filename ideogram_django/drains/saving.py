@@ -12,13 +12,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from ideogram_django.drains import attaching, files
-from ideogram_django.drains.polling import age
 from ideogram_django.drains.tasks import Task
 from ideogram_django.drains.tools import Tools, task_for
 from ideogram_django.exceptions import PictureError
 from ideogram_django.lifecycle import settling
 from ideogram_django.lifecycle.sending import backoff
 from ideogram_django.lifecycle.transitions import let_go
+from ideogram_django.lifecycle.watching import age
 from ideogram_django.models import GeneratedImage, StoredObject
 from ideogram_django.pictures import fetching, verifying
 from ideogram_django.pictures.renditions import Rendition

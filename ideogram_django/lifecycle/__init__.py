@@ -3,7 +3,8 @@
 ``transitions`` says which status may follow which and moves rows by guarded UPDATEs. ``wishes``
 are checked and priced; ``requesting`` makes rows of them; ``steering`` is what people may ask of a
 row. ``sending`` gets a request to the provider, once; ``settling`` takes in what the provider
-answers and what became of the file; ``uploading`` takes in people's own work.
+answers and what became of the file; ``watching`` says how often it is asked, and asks sooner while
+somebody looks on; ``uploading`` takes in people's own work.
 
 These modules take instances and querysets and never import the models, so that models and
 querysets can offer them as their verbs.
