@@ -390,6 +390,8 @@ def test_the_list_costs_the_same_for_every_number_of_places(client: Client) -> N
             page = text(client.get(PLACES))
         counts[number] = len(queries)
         assert page.count('src="/media/a/lake-320w.webp"') == number
+        assert page.count("No picture yet") == 1
+        assert page.count(">Draft<") == number // 2
     assert counts[1] == counts[30]
 
 

@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django.admin.fields import GeneratedImageFieldMixin
@@ -56,10 +57,9 @@ class PlaceAdmin(GeneratedImageFieldMixin, _ModelAdmin):
     """Places are made here alone. A page that asks for an unknown one shows nothing there."""
 
     form = PlaceForm
-    list_display = ["thumbnail", "name", "key"]
-    list_display_links = ["thumbnail", "name"]
+    list_display = ["thumbnail", "name", "state", "key"]
+    list_display_links = ["name"]
     search_fields = ["name", "key"]
-    prepopulated_fields = {"key": ["name"]}
 
     class Media:
         css = {"all": ["ideogram_django/admin.css"]}
@@ -76,9 +76,6 @@ class PlaceAdmin(GeneratedImageFieldMixin, _ModelAdmin):
         """The key stays: pages that ask by it would show nothing any more."""
         return [*super().get_readonly_fields(request, obj), *(["key"] if obj else [])]
 
-    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return {} if obj else super().get_prepopulated_fields(request, obj)
-
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         form.fulfil()
         super().save_model(request, obj, form, change)
@@ -88,3 +85,7 @@ class PlaceAdmin(GeneratedImageFieldMixin, _ModelAdmin):
         return render_to_string(
             "admin/ideogram_django/place_thumbnail.html", {"image": stand_in(place.image)}
         )
+
+    @admin.display(description=_("State"))
+    def state(self, place: Place) -> str:
+        return place.image.get_status_display() if place.image else gettext("No picture yet")
