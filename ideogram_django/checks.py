@@ -17,6 +17,7 @@ from django.urls import NoReverseMatch, reverse
 from ideogram_django import conf
 from ideogram_django.apiframe import catalogue
 from ideogram_django.exceptions import InvalidRequest
+from ideogram_django.pictures import renditions
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -48,6 +49,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
             *_model(settings),
             *_queue(settings),
             *_storage(settings),
+            *_formats(settings),
             *_routes(settings),
             *_project(),
             *_sqlite(),
@@ -141,6 +143,10 @@ TESTS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "WIDTHS": (
         lambda value: isinstance(value, Sequence) and all(map(_is_positive_int, value)),
         "a list of whole numbers above 0",
+    ),
+    "FORMATS": (
+        lambda value: _is_texts(value) and set(value) <= set(renditions.CONTENT_TYPES),
+        "a list of 'webp', 'avif' or both",
     ),
     "CONCURRENCY": (_is_positive_int, "a whole number above 0"),
     "MAX_IN_FLIGHT": (_or_none(_is_positive_int), "a whole number above 0, or None"),
@@ -243,6 +249,19 @@ def _storage(settings: conf.AppSettings) -> Iterator[CheckMessage]:
             hint="Use an alias that is defined in STORAGES.",
             id="ideogram_django.E007",
         )
+
+
+def _formats(settings: conf.AppSettings) -> Iterator[CheckMessage]:
+    for name in settings.FORMATS:
+        if not renditions.can_write(name):
+            yield Warning(
+                f"IDEOGRAM_DJANGO['FORMATS'] asks for {name!r}, which this Pillow cannot write.",
+                hint=(
+                    "Pages get the other formats and the original. Install Pillow from a wheel, "
+                    f"or take {name!r} out of the list."
+                ),
+                id="ideogram_django.W006",
+            )
 
 
 def _routes(settings: conf.AppSettings) -> Iterator[CheckMessage]:

@@ -41,7 +41,9 @@ class AppSettings:
     MAX_IMAGE_BYTES: int = 25 * MIB
     MAX_IMAGE_PIXELS: int = 25_000_000
     WIDTHS: Sequence[int] = (320, 640, 1280)
-    """Widths of the stored WebP renditions, in pixels."""
+    """Widths of the stored copies, in pixels."""
+    FORMATS: Sequence[str] = ("webp",)
+    """Formats of the stored copies: ``"webp"``, ``"avif"``."""
     CONNECT_TIMEOUT: float = 5
     REQUEST_DEADLINE: float = 60
     DOWNLOAD_DEADLINE: float = 60

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf, lifecycle
 from ideogram_django.budget.models import MONEY, Charge, SpendingLimit, SpendingPeriod
+from ideogram_django.pictures.renditions import AVIF
 from ideogram_django.querysets import GeneratedImageQuerySet
 from ideogram_django.statuses import (
     FINISHED,
@@ -35,6 +36,7 @@ __all__ = [
     "EditorPreference",
     "GeneratedImage",
     "PictureStorage",
+    "Place",
     "ProviderState",
     "SpendingLimit",
     "SpendingPeriod",
@@ -169,6 +171,7 @@ class GeneratedImage(models.Model):
     size = models.PositiveBigIntegerField(_("size in bytes"), null=True, blank=True)
     sha256 = models.CharField(max_length=64, blank=True, editable=False)
     renditions = models.JSONField(default=list, blank=True, editable=False)
+    color = models.CharField(_("main colour"), max_length=7, blank=True, editable=False)
     alt_text = models.CharField(
         _("alternative text"),
         max_length=1000,
@@ -262,16 +265,26 @@ class GeneratedImage(models.Model):
         return self.status in IN_PROGRESS
 
     @property
+    def has_file(self) -> bool:
+        """It is finished and there is something to show."""
+        return self.status == Status.COMPLETED and bool(self.file)
+
+    @property
     def url(self) -> str:
         """Address of the original file, or an empty string while there is none."""
         return self.file.url if self.file else ""
 
     @property
     def thumbnail_url(self) -> str:
-        """Address of the smallest stored width, or of the original where there is none."""
-        if self.renditions:
-            return str(picture_storage.url(self.renditions[0]["name"]))
-        return self.url
+        """Address of the smallest stored width, or of the original where there is none.
+
+        In WebP where there is a choice, which no browser in use refuses.
+        """
+        smaller = [one for one in self.renditions if one["width"] < (self.width or 0)]
+        if not smaller:
+            return self.url
+        smallest = min(smaller, key=lambda one: (one.get("format") == AVIF, one["width"]))
+        return str(picture_storage.url(smallest["name"]))
 
     @property
     def error_message(self) -> str:
@@ -411,6 +424,44 @@ class StoredObject(models.Model):
                 name="ideogram_django_orphaned",
             ),
         ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Place(models.Model):
+    """A fixed place on the site's pages, and the picture that hangs there now.
+
+    Templates ask for it by ``key``. Rows are made by people alone: rendering a page never writes.
+    """
+
+    key = models.SlugField(
+        _("key"),
+        max_length=100,
+        unique=True,
+        help_text=_(
+            "The word by which a page asks for the picture of this place. Whoever builds your "
+            "pages knows it."
+        ),
+    )
+    name = models.CharField(
+        _("name"),
+        max_length=100,
+        help_text=_("What you call this place, such as “Top of the home page”."),
+    )
+    image = models.ForeignKey(
+        GeneratedImage,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("picture"),
+    )
+
+    class Meta:
+        verbose_name = _("fixed place")
+        verbose_name_plural = _("fixed places")
+        ordering = ["name", "key"]
 
     def __str__(self) -> str:
         return self.name

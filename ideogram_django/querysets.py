@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
 from django.db import models
 from django.db.models.functions import Now
+from django.db.models.query import ModelIterable
 
 from ideogram_django import lifecycle, usage
 from ideogram_django.lifecycle import uploading
@@ -19,6 +20,51 @@ if TYPE_CHECKING:
     from django.core.files.base import File
 
     from ideogram_django.models import GeneratedImage
+
+    _Rows = ModelIterable[GeneratedImage]
+else:
+    _Rows = ModelIterable
+
+
+STAND_INS = 5
+"""How far back a picture is looked for that can stand in for one that is not there yet."""
+
+
+class _ForDisplay(_Rows):
+    def __iter__(self) -> Iterator[GeneratedImage]:
+        images = list(super().__iter__())
+        bring_stand_ins(images, using=self.queryset.db)
+        return iter(images)
+
+
+def bring_stand_ins(images: Sequence[GeneratedImage], *, using: str) -> None:
+    """Fetch what stands in for pictures without a file; one query for each step back.
+
+    Where nothing does, a placeholder has to, in the colour of the picture that it was made from.
+    """
+    chains = [(image, image) for image in images if not image.has_file]
+    bare = []
+    for _step in range(STAND_INS):
+        _bring([end for _image, end in chains], "replaces", using)
+        bare += [image for image, end in chains if end.replaces is None]
+        chains = [
+            (image, end.replaces)
+            for image, end in chains
+            if end.replaces is not None and not end.replaces.has_file
+        ]
+    _bring([image for image in bare if not image.color], "parent", using)
+
+
+def _bring(images: Sequence[GeneratedImage], name: str, using: str) -> None:
+    """Fill a foreign key of several pictures, where it is not filled yet, with one query."""
+    if not images:
+        return
+    field: Any = images[0]._meta.get_field(name)
+    wanting = [image for image in images if not field.is_cached(image)]
+    keys = {key for image in wanting if (key := getattr(image, field.attname)) is not None}
+    found = type(images[0])._base_manager.using(using).in_bulk(keys) if keys else {}
+    for image in wanting:
+        field.set_cached_value(image, found.get(getattr(image, field.attname)))
 
 
 class GeneratedImageQuerySet(models.QuerySet["GeneratedImage"]):
@@ -52,8 +98,13 @@ class GeneratedImageQuerySet(models.QuerySet["GeneratedImage"]):
         )
 
     def for_display(self) -> GeneratedImageQuerySet:
-        """With what templates need: the picture that an unfinished one replaces."""
-        return self.select_related("replaces")
+        """With what pages show while a picture is unfinished: what it replaces, in any depth.
+
+        One query; a few more while something is unfinished, whatever the number of pictures.
+        """
+        rows = self.select_related("replaces")
+        rows._iterable_class = _ForDisplay
+        return rows
 
     def generate(self, prompt: str, **options: Any) -> GeneratedImage:
         """Make one picture; see :func:`lifecycle.generate`.

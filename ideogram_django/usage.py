@@ -15,18 +15,24 @@ if TYPE_CHECKING:
     from ideogram_django.querysets import GeneratedImageQuerySet
 
 OURS = "ideogram_django"
+PLACE = "place"
+"""The one model of ours whose rows show pictures; the others only keep books about them."""
 
 
 def relations(model: type[Model]) -> list[ManyToOneRel]:
-    """The foreign keys of other apps that point at pictures, in the order of their labels."""
+    """The foreign keys by which pictures are shown, in the order of their labels."""
     found = [
         relation
         for relation in model._meta.get_fields(include_hidden=True)
         if isinstance(relation, ManyToOneRel)
         and isinstance(relation.related_model, type)
-        and relation.related_model._meta.app_label != OURS
+        and _shows(relation.related_model)
     ]
     return sorted(found, key=name)
+
+
+def _shows(model: type[Model]) -> bool:
+    return model._meta.app_label != OURS or model._meta.model_name == PLACE
 
 
 def name(relation: ManyToOneRel) -> str:

@@ -17,12 +17,10 @@ from django.core import signing
 from django.core.files.uploadedfile import UploadedFile
 
 from ideogram_django.models import GeneratedImage
-from ideogram_django.statuses import Status
+from ideogram_django.querysets import STAND_INS
 
 CURRENT_SALT = "ideogram_django.field.current"
 WIDGET_SALT = "ideogram_django.widget"
-STAND_INS = 5
-"""How far back a picture is looked for that can stand in for one that is not there yet."""
 _UUID = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -168,17 +166,13 @@ class GeneratedImageWidget(forms.Widget):
 # --- the picture that is shown ------------------------------------------------------------------
 
 
-def has_file(image: GeneratedImage) -> bool:
-    return image.status == Status.COMPLETED and bool(image.file)
-
-
 def stand_in(image: GeneratedImage | None) -> GeneratedImage | None:
     """The picture itself once it is there, else the nearest one that it replaces, else None.
 
-    The first step back needs no query for pictures fetched with ``for_display()``.
+    Pictures fetched with ``for_display()`` need no query for that.
     """
     for _step in range(STAND_INS):
-        if image is None or has_file(image):
+        if image is None or image.has_file:
             return image
         image = image.replaces if image.replaces_id else None
     return None

@@ -11,6 +11,7 @@ import pytest
 from django.core import checks as django_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
+from PIL import features
 
 from ideogram_django import checks, conf
 
@@ -146,6 +147,7 @@ WRONG: dict[str, list[Any]] = {
     "MAX_IMAGE_BYTES": [0, -1, 1.5, True, "25"],
     "MAX_IMAGE_PIXELS": [0, 1.5],
     "WIDTHS": [320, [0], ["320"], None],
+    "FORMATS": ["webp", ["jpeg"], ["WEBP"], None],
     "CONNECT_TIMEOUT": [0, -1, "5", None, True],
     "REQUEST_DEADLINE": [0],
     "DOWNLOAD_DEADLINE": [0],
@@ -200,6 +202,15 @@ def test_without_django_rq(settings: Any) -> None:
 def test_without_its_addresses(settings: Any) -> None:
     settings.ROOT_URLCONF = "tests.test_checks"  # see urlpatterns above
     assert ids() == ["E008"]
+
+
+def test_a_format_that_pillow_cannot_write(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.IDEOGRAM_DJANGO = {**GOOD, "FORMATS": ["webp", "avif"]}
+    assert ids() == []
+    monkeypatch.setattr(features, "check", lambda feature: feature != "avif")
+    (message,) = found()
+    assert message.id == "ideogram_django.W006"
+    assert "'avif'" in message.msg
 
 
 def test_without_time_zones(settings: Any) -> None:

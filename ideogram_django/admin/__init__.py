@@ -18,9 +18,11 @@ from ideogram_django.admin.money import (
     SpendingPeriodAdmin,
 )
 from ideogram_django.admin.pictures import GeneratedImageAdmin
+from ideogram_django.admin.places import PlaceAdmin
 from ideogram_django.models import (
     Charge,
     GeneratedImage,
+    Place,
     ProviderState,
     SpendingLimit,
     SpendingPeriod,
@@ -29,6 +31,7 @@ from ideogram_django.models import (
 __all__ = ["GenerateImagesMixin", "GeneratedImageAdmin", "GeneratedImageFieldMixin"]
 
 admin.site.register(GeneratedImage, GeneratedImageAdmin)
+admin.site.register(Place, PlaceAdmin)
 admin.site.register(Charge, ChargeAdmin)
 admin.site.register(SpendingLimit, SpendingLimitAdmin)
 admin.site.register(SpendingPeriod, SpendingPeriodAdmin)

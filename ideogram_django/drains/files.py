@@ -16,9 +16,10 @@ from django.core.files.base import ContentFile, File
 from django.core.files.storage import Storage, storages
 from django.db.models.functions import Now
 
+from ideogram_django.conf import AppSettings
 from ideogram_django.exceptions import IdeogramError, PictureError
 from ideogram_django.models import GeneratedImage, StoredObject, picture_path
-from ideogram_django.pictures.renditions import Rendition
+from ideogram_django.pictures import renditions
 from ideogram_django.statuses import ErrorCode, ObjectKind
 
 logger = logging.getLogger(__name__)
@@ -35,8 +36,23 @@ def note_original(image: GeneratedImage, alias: str) -> StoredObject:
     )
 
 
+def stored_widths(image: GeneratedImage) -> list[tuple[str, int]]:
+    """Format and width of each copy that a picture has."""
+    # Pictures that are older than the second format do not name theirs.
+    return [(one.get("format", renditions.WEBP), one["width"]) for one in image.renditions]
+
+
+def missing_widths(image: GeneratedImage, settings: AppSettings) -> bool:
+    """Whether the settings ask for copies that this finished picture does not have."""
+    if not (image.file and image.width and image.height):
+        return False
+    plan = renditions.planned((image.width, image.height), settings.WIDTHS, settings.FORMATS)
+    formats = {format for format in settings.FORMATS if renditions.can_write(format)}
+    return bool({one for one in plan if one[0] in formats}.difference(stored_widths(image)))
+
+
 def note_widths(
-    image: GeneratedImage, original: str, alias: str, widths: Iterable[int]
+    image: GeneratedImage, original: str, alias: str, copies: Iterable[renditions.Rendition]
 ) -> list[StoredObject]:
     """Write down the names of the smaller widths, beside the original."""
     stem = PurePosixPath(original).with_suffix("")
@@ -45,13 +61,13 @@ def note_widths(
             StoredObject(
                 image=image,
                 # The random part keeps a repeated attempt from meeting the leftovers of another.
-                name=f"{stem}-{width}w-{uuid.uuid4().hex[:8]}.webp",
+                name=f"{stem}-{one.width}w-{uuid.uuid4().hex[:8]}.{one.format}",
                 storage=alias,
                 kind=ObjectKind.WIDTH,
-                width=width,
+                width=one.width,
                 claim=image.claim,
             )
-            for width in widths
+            for one in copies
         ]
     )
 
@@ -198,13 +214,13 @@ def save_original(storage: Storage, name: str, file: BinaryIO) -> str:
 
 
 def save_widths(
-    storage: Storage, names: Iterable[str], renditions: Iterable[Rendition]
+    storage: Storage, names: Iterable[str], copies: Iterable[renditions.Rendition]
 ) -> list[str]:
     """Store all, or none under a name that nobody has noted."""
     saved: list[str] = []
     try:
-        for name, rendition in zip(names, renditions, strict=True):
-            saved.append(_save(storage, name, ContentFile(rendition.content)))
+        for name, one in zip(names, copies, strict=True):
+            saved.append(_save(storage, name, ContentFile(one.content)))
     except PictureError:
         for name in saved:
             with contextlib.suppress(Exception):  # the sweep deletes those with noted names

@@ -23,6 +23,23 @@ def sweep(settings: AppSettings) -> int:
     return _sweep_objects(settings) + _sweep_charges()
 
 
+def ask_for_widths(settings: AppSettings) -> int:
+    """Make due every finished picture that lacks a copy which the settings ask for; how many.
+
+    For a site that has changed ``WIDTHS`` or ``FORMATS``. What there is stays; pages use it
+    meanwhile.
+    """
+    finished = GeneratedImage.objects.completed().filter(next_check_at__isnull=True)
+    rows = finished.only("file", "width", "height", "renditions").order_by("pk")
+    keys = [image.pk for image in rows.iterator() if files.missing_widths(image, settings)]
+    asked = 0
+    for start in range(0, len(keys), CHUNK):
+        asked += finished.filter(pk__in=keys[start : start + CHUNK]).update(
+            next_check_at=Now(), checks=0
+        )
+    return asked
+
+
 def _sweep_objects(settings: AppSettings) -> int:
     patience = timedelta(seconds=2 * settings.LEASE + settings.DOWNLOAD_DEADLINE)
     old = ExpressionWrapper(Now() - Value(patience), output_field=DateTimeField())

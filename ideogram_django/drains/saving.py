@@ -21,7 +21,6 @@ from ideogram_django.lifecycle.transitions import let_go
 from ideogram_django.lifecycle.watching import age
 from ideogram_django.models import GeneratedImage, StoredObject
 from ideogram_django.pictures import fetching, verifying
-from ideogram_django.pictures.renditions import Rendition
 from ideogram_django.statuses import ErrorCode
 
 logger = logging.getLogger(__name__)
@@ -46,7 +45,10 @@ class Saving:
             with files.kept(files.private_file(storage, noted.name)) as keeper:
                 fetched = fetching.fetch(self.tools.downloads, url, keeper.file, self.tools.rules)
                 verified = verifying.verify(
-                    keeper.file, max_pixels=settings.MAX_IMAGE_PIXELS, widths=settings.WIDTHS
+                    keeper.file,
+                    max_pixels=settings.MAX_IMAGE_PIXELS,
+                    widths=settings.WIDTHS,
+                    formats=settings.FORMATS,
                 )
                 keeper.keep()
             return _Download(gone=gone, fetched=fetched, verified=verified, keeper=keeper)
@@ -88,6 +90,7 @@ class Saving:
                 format=verified.format,
                 size=fetched.size,
                 sha256=fetched.sha256,
+                color=verified.color,
             )
             if done:
                 files.link([noted], [answer])
@@ -98,7 +101,7 @@ class Saving:
             # Another claim took over: what this one wrote belongs to nobody.
             return [self._remove(image, [noted])]
         image.refresh_from_db()
-        return self._store_widths(image, verified.renditions)
+        return self._store_widths(image, verified)
 
     def _fetch_failed(self, image: GeneratedImage, error: PictureError) -> None:
         tries = image.checks + 1
@@ -114,15 +117,20 @@ class Saving:
 
     def finish(self, image: GeneratedImage) -> Iterable[Task]:
         """A finished picture with something left to do: the widths, then its record's own field."""
-        if image.renditions or not image.file or not self.tools.settings.WIDTHS:
+        if not files.missing_widths(image, self.tools.settings):
             return self._attach(image)
         storage = storages[self.tools.settings.STORAGE]
         name, settings = str(image.file.name), self.tools.settings
+        there = files.stored_widths(image)
 
-        def run() -> tuple[Rendition, ...]:
+        def run() -> verifying.Verified:
             with files.opened(storage, name) as file:
-                return verifying.make_renditions(
-                    file, widths=settings.WIDTHS, max_pixels=settings.MAX_IMAGE_PIXELS
+                return verifying.verify(
+                    file,
+                    max_pixels=settings.MAX_IMAGE_PIXELS,
+                    widths=settings.WIDTHS,
+                    formats=settings.FORMATS,
+                    there=there,
                 )
 
         return [task_for(image, run, partial(self._widths_made, image))]
@@ -136,9 +144,8 @@ class Saving:
             return []
         return self._store_widths(image, answer)
 
-    def _store_widths(
-        self, image: GeneratedImage, renditions: Sequence[Rendition]
-    ) -> Iterable[Task]:
+    def _store_widths(self, image: GeneratedImage, verified: verifying.Verified) -> Iterable[Task]:
+        renditions = verified.renditions
         if not renditions:
             return self._attach(image)
         old = files.leftovers(image)
@@ -146,7 +153,7 @@ class Saving:
             image,
             str(image.file.name),
             self.tools.settings.STORAGE,
-            [rendition.width for rendition in renditions],
+            renditions,
         )
         storage = storages[self.tools.settings.STORAGE]
 
@@ -154,13 +161,13 @@ class Saving:
             gone = files.remove(old)
             return gone, files.save_widths(storage, [one.name for one in noted], renditions)
 
-        return [task_for(image, run, partial(self._widths_stored, image, noted, renditions))]
+        return [task_for(image, run, partial(self._widths_stored, image, noted, verified))]
 
     def _widths_stored(
         self,
         image: GeneratedImage,
         noted: Sequence[StoredObject],
-        renditions: Sequence[Rendition],
+        verified: verifying.Verified,
         answer: Any,
     ) -> Iterable[Task]:
         if isinstance(answer, PictureError):
@@ -171,12 +178,12 @@ class Saving:
         gone, names = answer
         files.forget(gone)
         files.take_names(noted, names)
-        facts = [
-            {"name": name, "width": rendition.width, "height": rendition.height}
-            for name, rendition in zip(names, renditions, strict=True)
+        new = [
+            {"name": name, "width": one.width, "height": one.height, "format": one.format}
+            for name, one in zip(names, verified.renditions, strict=True)
         ]
         with transaction.atomic():
-            mine = settling.widths_stored(image, facts)
+            mine = settling.widths_stored(image, new, color=verified.color)
             if mine:
                 files.link(noted, names)
         return self._attach(image) if mine else [self._remove(image, noted)]

@@ -22,6 +22,7 @@ from ideogram_django.lifecycle.transitions import (
     move,
     row,
 )
+from ideogram_django.pictures.renditions import AVIF
 from ideogram_django.statuses import ChargeState, ErrorCode, Status
 
 if TYPE_CHECKING:
@@ -304,10 +305,15 @@ def unusable(image: GeneratedImage, code: ErrorCode, detail: str) -> None:
             announce(image)
 
 
-def widths_stored(image: GeneratedImage, renditions: list[dict[str, Any]]) -> bool:
-    """The smaller widths are there."""
+def widths_stored(image: GeneratedImage, new: list[dict[str, Any]], *, color: str) -> bool:
+    """More widths are there, beside those that the holder of the claim found."""
+    renditions = sorted(
+        [*image.renditions, *new], key=lambda one: (one["width"], one.get("format") == AVIF)
+    )
     return bool(
-        row(image).filter(claim=image.claim, status=Status.COMPLETED).update(renditions=renditions)
+        row(image)
+        .filter(claim=image.claim, status=Status.COMPLETED)
+        .update(renditions=renditions, color=color)
     )
 
 

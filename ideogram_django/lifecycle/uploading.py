@@ -79,6 +79,7 @@ def from_upload(
         width=found.width,
         height=found.height,
         format=found.format,
+        color=found.color,
         size=file.size,
         sha256=_sha256(file),
         finished_at=timezone.now(),

@@ -10,7 +10,7 @@ import re
 import struct
 import threading
 import zlib
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -18,7 +18,14 @@ from typing import BinaryIO
 from PIL import Image
 
 from ideogram_django.exceptions import PictureError
-from ideogram_django.pictures.renditions import Rendition, draw_renditions, shown_size
+from ideogram_django.pictures.renditions import (
+    WEBP,
+    Rendition,
+    draw,
+    main_color,
+    planned,
+    shown_size,
+)
 
 EXTENSIONS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
 """The formats that are let through, with the extension for a file's name."""
@@ -61,11 +68,23 @@ class Verified:
     extension: str
     """Without a dot."""
     content_type: str
+    color: str
+    """``#rrggbb``, see :func:`renditions.main_color`."""
     renditions: tuple[Rendition, ...]
 
 
-def verify(file: BinaryIO, *, max_pixels: int, widths: Sequence[int] = ()) -> Verified:
-    """Decode the file once, from its beginning; draw WebP copies for ``widths`` on the way.
+def verify(
+    file: BinaryIO,
+    *,
+    max_pixels: int,
+    widths: Sequence[int] = (),
+    formats: Sequence[str] = (WEBP,),
+    there: Collection[tuple[str, int]] = (),
+) -> Verified:
+    """Decode the file once, from its beginning; draw its copies on the way.
+
+    Copies for ``widths`` in ``formats``, see :func:`renditions.planned`, but for those that are
+    ``there``.
 
     Only PNG, JPEG and WebP; of moving pictures the first frame. What follows the end of the
     picture is left alone: the file is always served as the type told here.
@@ -73,23 +92,17 @@ def verify(file: BinaryIO, *, max_pixels: int, widths: Sequence[int] = ()) -> Ve
     download's length was vouched for) or ``too_many_pixels``, which is found before decoding.
     """
     with _decoded(file, max_pixels) as (kind, image):
-        width, height = shown_size(image)
+        shown = shown_size(image)
+        plan = [one for one in planned(shown, widths, formats) if one not in there]
         return Verified(
-            width=width,
-            height=height,
+            width=shown[0],
+            height=shown[1],
             format=kind,
             extension=EXTENSIONS[kind],
             content_type=CONTENT_TYPES[kind],
-            renditions=draw_renditions(image, widths),
+            color=main_color(image),
+            renditions=draw(image, plan),
         )
-
-
-def make_renditions(
-    file: BinaryIO, *, widths: Sequence[int], max_pixels: int
-) -> tuple[Rendition, ...]:
-    """The WebP copies alone, for a stored original. Errors as :func:`verify`."""
-    with _decoded(file, max_pixels) as (_kind, image):
-        return draw_renditions(image, widths)
 
 
 @contextmanager

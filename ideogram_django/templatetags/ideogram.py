@@ -1,8 +1,12 @@
-"""``{% load ideogram %}{% generated_image article.hero alt="…" sizes="100vw" class="hero" %}``"""
+"""``{% load ideogram %}``: ``generated_image``, ``generated_image_for``, ``generated_image_url``.
+
+The tags are adapters: what they show is made by :mod:`ideogram_django.templatetags.rendering`.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from django import template
 from django.template.base import FilterExpression, Parser, Token, token_kwargs
@@ -10,47 +14,104 @@ from django.utils.safestring import SafeString
 
 from ideogram_django.templatetags import rendering
 
+T = TypeVar("T")
+
 register = template.Library()
-
-
-class PictureNode(template.Node):
-    def __init__(self, image: FilterExpression, options: dict[str, FilterExpression]) -> None:
-        self.image = image
-        self.options = options
-
-    def render(self, context: template.Context) -> SafeString:
-        options = {name: value.resolve(context) for name, value in self.options.items()}
-        return rendering.generated_image(
-            self.image.resolve(context, ignore_failures=True), **options
-        )
 
 
 @register.tag
 def generated_image(parser: Parser, token: Token) -> PictureNode:
-    """An ``<img>`` with every stored width; a placeholder of the right shape before that.
+    """A picture with every stored width; a placeholder of its shape before there is one.
 
-    ``alt``, ``class``, ``sizes``, ``loading`` and the like by keyword; ``data_x`` and ``aria_x``
-    become attributes.
+    ``{% generated_image article.hero alt="…" sizes="100vw" class="hero" %}``; also ``caption``,
+    ``credit``, ``loading`` and the like. ``data_x`` and ``aria_x`` become attributes.
     """
-    tag, *bits = token.split_contents()
-    if not bits:
-        raise template.TemplateSyntaxError(f"“{tag}” needs a picture: {{% {tag} article.hero %}}")
-    image, *rest = bits
-    options = token_kwargs(rest, parser)
-    if rest:
-        raise template.TemplateSyntaxError(
-            f"“{tag}” takes one picture, then keywords: {rendering.choices()}. "
-            f"“{rest[0]}” is neither."
-        )
-    unknown = rendering.unknown_arguments(options)
-    if unknown:
-        raise template.TemplateSyntaxError(
-            f"“{tag}” does not know “{unknown[0]}”. There are: {rendering.choices()}."
-        )
-    return PictureNode(parser.compile_filter(image), options)
+    return PictureNode(*_parsed(parser, token, "a picture", "article.hero"))
+
+
+@register.tag
+def generated_image_for(parser: Parser, token: Token) -> PlaceNode:
+    """The picture of a fixed place, by its key; nothing where there is none.
+
+    ``{% generated_image_for "home-hero" sizes="100vw" %}``; keywords as ``generated_image``.
+    """
+    return PlaceNode(*_parsed(parser, token, "the key of a place", '"home-hero"'))
 
 
 @register.simple_tag
 def generated_image_url(image: Any, width: int | None = None) -> str:
     """Address of the smallest stored file that is at least ``width`` pixels wide."""
-    return rendering.image_url(image, width)
+    return _or_syntax_error("generated_image_url", rendering.generated_image_url, image, width)
+
+
+class PictureNode(template.Node):
+    def __init__(
+        self, tag: str, subject: FilterExpression, options: Mapping[str, FilterExpression]
+    ) -> None:
+        self.tag = tag
+        self.subject = subject
+        self.options = options
+
+    def render(self, context: template.Context) -> SafeString:
+        options = {name: _value(name, given, context) for name, given in self.options.items()}
+        subject = self.subject.resolve(context, ignore_failures=True)
+        return _or_syntax_error(self.tag, self.function(context), subject, **options)
+
+    def function(self, context: template.Context) -> Callable[..., SafeString]:
+        return rendering.generated_image
+
+
+class PlaceNode(PictureNode):
+    def function(self, context: template.Context) -> Callable[..., SafeString]:
+        places = _places(context)
+        return lambda key, **options: rendering.generated_image_for(key, places=places, **options)
+
+
+def _places(context: template.Context) -> rendering.Places:
+    """The same for every tag of a page.
+
+    In the lowest layer of the render context, which templates that are included or extended share.
+    """
+    shared: Any = context.render_context.dicts[0]
+    places: rendering.Places = shared.setdefault("ideogram_django.places", rendering.Places())
+    return places
+
+
+def _value(name: str, given: FilterExpression, context: template.Context) -> Any:
+    value = given.resolve(context)
+    if _is_literal(given) and name != "caption":
+        # Django takes text that stands in a template for HTML. In an attribute it is just text:
+        # alt='The "Open late" sign'.
+        return value[:]
+    return value
+
+
+def _is_literal(given: FilterExpression) -> bool:
+    return isinstance(given.var, str) and not given.filters
+
+
+def _parsed(
+    parser: Parser, token: Token, what: str, example: str
+) -> tuple[str, FilterExpression, dict[str, FilterExpression]]:
+    tag, *bits = token.split_contents()
+    if not bits or token_kwargs(bits[:1], parser):
+        raise template.TemplateSyntaxError(f"“{tag}” needs {what}: {{% {tag} {example} %}}")
+    subject, *rest = bits
+    options = token_kwargs(rest, parser)
+    if rest:
+        raise template.TemplateSyntaxError(
+            f"“{tag}” takes {what}, then keywords: {rendering.choices()}. “{rest[0]}” is neither."
+        )
+    _or_syntax_error(tag, rendering.check_names, options)
+    for name, given in options.items():
+        if _is_literal(given):
+            _or_syntax_error(tag, rendering.check_value, name, given.var)
+    return tag, parser.compile_filter(subject), options
+
+
+def _or_syntax_error(tag: str, function: Callable[..., T], *args: Any, **options: Any) -> T:
+    """Wrong arguments are the template's mistake."""
+    try:
+        return function(*args, **options)
+    except rendering.ArgumentError as error:
+        raise template.TemplateSyntaxError(f"“{tag}” {error}") from error

@@ -7,88 +7,164 @@ a placeholder and the log the reason.
 from __future__ import annotations
 
 import logging
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings as django_settings
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
+from ideogram_django import conf
 from ideogram_django.apiframe import catalogue
-from ideogram_django.models import GeneratedImage, picture_storage
+from ideogram_django.models import GeneratedImage, Place, picture_storage
+from ideogram_django.pictures.renditions import AVIF, CONTENT_TYPES, WEBP
+from ideogram_django.querysets import bring_stand_ins
 from ideogram_django.widgets import stand_in
 
 logger = logging.getLogger(__name__)
 
 TEMPLATE = "ideogram_django/generated_image.html"
+NO_PLACE_TEMPLATE = "ideogram_django/generated_image_no_place.html"
 ARGUMENTS = (
     "alt",
+    "caption",
     "class",
+    "credit",
     "decoding",
     "fetchpriority",
+    "figure",
+    "figure_class",
     "id",
     "loading",
     "sizes",
     "title",
 )
 """Keywords of the tag, beside ``data_…`` and ``aria_…``, which become attributes."""
+VALUES: Mapping[str, tuple[str, ...]] = {
+    "decoding": ("async", "sync", "auto"),
+    "fetchpriority": ("high", "low", "auto"),
+    "loading": ("lazy", "eager"),
+}
+"""What HTML allows in these."""
+_NOT_ATTRIBUTES = ("alt", "caption", "credit", "figure", "figure_class", "sizes")
+_FOR_IMG_ALONE = ("loading", "decoding", "fetchpriority", "aria_label")
+"""A placeholder has no use for these; its label is the alternative text."""
 _OPEN = re.compile(r"(?:data|aria)_[a-z0-9_]+")
 
 
-def unknown_arguments(names: Any) -> list[str]:
-    return [name for name in names if name not in ARGUMENTS and not _OPEN.fullmatch(name)]
+# --- public -------------------------------------------------------------------------------------
+
+
+class ArgumentError(TypeError):
+    """What a template asked for does not exist; says what does."""
 
 
 def generated_image(image: GeneratedImage | None, **options: Any) -> SafeString:
-    """The HTML of a picture; empty for None. ``TypeError`` for an option that it does not know."""
+    """The HTML of a picture; empty for None.
+
+    :class:`ArgumentError` for an option that it does not know and for a value that HTML does not
+    allow; it lists what there is.
+    """
     if not isinstance(image, GeneratedImage):
+        _check(options)
         return SafeString("")
     return render_to_string(TEMPLATE, picture_context(image, **options))
 
 
-def picture_context(image: GeneratedImage, **options: Any) -> dict[str, Any]:
-    """What the template needs. ``picture`` is None where a placeholder has to stand in."""
-    unknown = unknown_arguments(options)
-    if unknown:
-        raise TypeError(f"unknown options: {', '.join(unknown)}; there are: {choices()}")
-    shown = stand_in(image)
-    files = _files(shown) if shown is not None else []
-    alt = options.get("alt")
-    context: dict[str, Any] = {"image": image, "picture": shown if files else None}
-    attributes: dict[str, Any] = {"loading": "lazy", "decoding": "async"}
-    attributes.update({name: value for name, value in options.items() if name != "alt"})
-    sizes = attributes.pop("sizes", None)
-    if shown is not None and files:
-        context.update(
-            src=files[-1][0],
-            srcset=_srcset(files),
-            sizes=sizes if len(files) > 1 else None,
-            width=shown.width,
-            height=shown.height,
-            alt=_alt(shown) if alt is None else alt,
-        )
-    else:
-        width, height = shape_of(image)
-        context.update(width=width, height=height, label=_label(image) if alt is None else alt)
-        for name in ("loading", "decoding", "fetchpriority"):
-            attributes.pop(name, None)
-    context["attributes"] = _attributes(attributes)
-    return context
+def generated_image_for(key: str, *, places: Places | None = None, **options: Any) -> SafeString:
+    """The HTML of the picture of a fixed place; empty where there is none.
+
+    Pass the same ``places`` to every call for a page and all of them share one query. In a site's
+    development (``DEBUG``) a missing place says so on the page.
+    """
+    image = (places if places is not None else Places()).get(key)
+    if image is None and django_settings.DEBUG:
+        return render_to_string(NO_PLACE_TEMPLATE, {"key": key})
+    return generated_image(image, **options)
 
 
-def image_url(image: GeneratedImage | None, width: int | None = None) -> str:
-    """Address of the smallest file at least ``width`` pixels wide, else of the largest there is."""
+def generated_image_url(image: GeneratedImage | None, width: int | None = None) -> str:
+    """Address of the smallest file at least ``width`` pixels wide, else of the largest there is.
+
+    In a format that every browser takes. Empty where there is no file.
+    """
+    if width is not None and not (isinstance(width, int) and width > 0):
+        raise ArgumentError(f"needs a whole number above 0 for “width”, not {width!r}.")
     shown = stand_in(image) if isinstance(image, GeneratedImage) else None
-    files = _files(shown) if shown is not None else []
-    if not files:
+    files = _files(shown) if shown is not None else None
+    if files is None:
         return ""
-    wide_enough = (url for url, pixels in files if width is not None and pixels >= width)
-    return next(wide_enough, files[-1][0])
+    wide_enough = (url for url, pixels in files.plain if width is not None and pixels >= width)
+    return next(wide_enough, files.plain[-1][0])
+
+
+class Places:
+    """The pictures of all fixed places, fetched when the first of them is asked for."""
+
+    def __init__(self) -> None:
+        self._images: dict[str, GeneratedImage | None] | None = None
+
+    def get(self, key: str) -> GeneratedImage | None:
+        if self._images is None:
+            places = Place.objects.select_related("image__replaces")
+            self._images = {place.key: place.image for place in places}
+            images = [image for image in self._images.values() if image is not None]
+            bring_stand_ins(images, using=places.db)
+        return self._images.get(key)
+
+
+def check_names(names: Iterable[str]) -> None:
+    """:class:`ArgumentError` where a keyword is not one of ours."""
+    for name in names:
+        if name not in ARGUMENTS and not _OPEN.fullmatch(name):
+            raise ArgumentError(f"does not know “{name}”. There are: {choices()}.")
+
+
+def check_value(name: str, value: Any) -> None:
+    """:class:`ArgumentError` where HTML has a closed list of values and this is none of them."""
+    allowed = VALUES.get(name)
+    if allowed and value not in (None, False, "", *allowed):
+        raise ArgumentError(f"cannot have “{value}” for “{name}”. There are: {', '.join(allowed)}.")
 
 
 def choices() -> str:
     return ", ".join((*ARGUMENTS, "data_…", "aria_…"))
+
+
+# --- what the template gets ---------------------------------------------------------------------
+
+
+def picture_context(image: GeneratedImage, **options: Any) -> dict[str, Any]:
+    """What the template needs. ``picture`` is None where a placeholder has to stand in."""
+    _check(options)
+    shown = stand_in(image)
+    files = _files(shown) if shown is not None else None
+    alt = options.get("alt")
+    context: dict[str, Any] = {"image": image, "picture": shown if files else None}
+    if shown is not None and files is not None:
+        context |= {
+            "src": files.plain[-1][0],
+            "srcset": _srcset(files.plain) if len(files.plain) > 1 else "",
+            "sources": files.sources,
+            "sizes": options.get("sizes") if len(files.plain) > 1 or files.sources else None,
+            "width": shown.width,
+            "height": shown.height,
+            "alt": _alt(shown) if alt is None else alt,
+        }
+    else:
+        width, height = shape_of(image)
+        context |= {
+            "width": width,
+            "height": height,
+            "color": _color(image),
+            "label": _label(image) if alt is None else alt,
+        }
+    context["attributes"] = _attributes(options, img=files is not None)
+    return context | _figure(options, shown or image)
 
 
 def shape_of(image: GeneratedImage) -> tuple[int, int]:
@@ -106,26 +182,10 @@ def shape_of(image: GeneratedImage) -> tuple[int, int]:
     return 1, 1
 
 
-def _files(image: GeneratedImage) -> list[tuple[str, int]]:
-    """Addresses and widths, the narrowest first, the original last."""
-    try:
-        renditions = sorted(image.renditions, key=lambda one: one["width"])
-        smaller = [(picture_storage.url(one["name"]), one["width"]) for one in renditions]
-        return [*smaller, (image.url, image.width or 0)]
-    except Exception:
-        # A storage is a plugin and raises what its client library raises; a page is worth more
-        # than the picture on it.
-        logger.exception("The address of picture %s cannot be told", image.uuid)
-        return []
-
-
-def _srcset(files: list[tuple[str, int]]) -> str:
-    if len(files) < 2:
-        return ""
-    # A blank or a comma would end the address there.
-    return ", ".join(
-        f"{url.replace(' ', '%20').replace(',', '%2C')} {width}w" for url, width in files if width
-    )
+def _check(options: Mapping[str, Any]) -> None:
+    check_names(options)
+    for name, value in options.items():
+        check_value(name, value)
 
 
 def _alt(image: GeneratedImage) -> str:
@@ -140,9 +200,96 @@ def _label(image: GeneratedImage) -> str:
     return gettext("There is no picture yet.")
 
 
-def _attributes(options: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def _color(image: GeneratedImage) -> str:
+    """Its own main colour, else that of a relative that is at hand. Never worth a query."""
+    relatives = [
+        getattr(image, name)
+        for name in ("replaces", "parent")
+        if image._meta.get_field(name).is_cached(image)  # type: ignore[union-attr]
+    ]
+    return next((one.color for one in (image, *relatives) if one and one.color), "")
+
+
+def _figure(options: Mapping[str, Any], shown: GeneratedImage) -> dict[str, Any]:
+    caption, credit, css = (options.get(name) for name in ("caption", "credit", "figure_class"))
+    if credit is True:
+        credit = "" if shown.uploaded else gettext("Picture made with AI")
+    return {
+        "figure": bool(options.get("figure") or caption or credit or css),
+        "figure_class": css,
+        "caption": caption,
+        "credit": credit,
+    }
+
+
+def _attributes(options: Mapping[str, Any], *, img: bool) -> list[tuple[str, Any]]:
+    """Every other attribute, in the order given; those of ``<img>`` alone only for one."""
+    lazy = options.get("fetchpriority") != "high"  # lazy and urgent would contradict each other
+    given = {**({"loading": "lazy"} if lazy else {}), "decoding": "async", **options}
     return [
         (name.replace("_", "-"), value)
-        for name, value in options.items()
+        for name, value in given.items()
         if value not in (None, False, "")
+        and name not in _NOT_ATTRIBUTES
+        and (img or name not in _FOR_IMG_ALONE)
     ]
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Files:
+    """Addresses with their widths, the narrowest first."""
+
+    plain: list[tuple[str, int]]
+    """For ``<img>``: WebP copies and the original, which comes last. Never empty."""
+    sources: list[dict[str, str]]
+    """For ``<source>``: type and srcset of formats that not every browser takes."""
+
+
+def _files(image: GeneratedImage) -> _Files | None:
+    """The files of a finished picture; None where there is none to show."""
+    try:
+        formats = conf.current().FORMATS
+        copies = [
+            (one["name"], one["width"], one.get("format", WEBP))
+            for one in sorted(image.renditions, key=lambda one: int(one["width"]))
+            if one.get("format", WEBP) in formats
+        ]
+        original = (str(image.file.name), image.width or 0, "")
+        if _is_gone(original[0]):
+            logger.warning("The file of picture %s is gone", image.uuid)
+            files = [one for one in copies if not _is_gone(one[0])]
+        else:
+            files = [*copies, original]
+        addressed = [(picture_storage.url(name), width, format) for name, width, format in files]
+    except Exception:
+        # A storage is a plugin and raises what its client library raises; a page is worth more
+        # than the picture on it.
+        logger.exception("The address of picture %s cannot be told", image.uuid)
+        return None
+    newer = [(url, width) for url, width, format in addressed if format == AVIF]
+    plain = [(url, width) for url, width, format in addressed if format != AVIF] or newer
+    sources = [{"type": CONTENT_TYPES[AVIF], "srcset": _srcset(newer)}] if newer else []
+    return _Files(plain=plain, sources=sources) if plain else None
+
+
+def _is_gone(name: str) -> bool:
+    """Whether the storage keeps its files on this machine, and this one is not among them.
+
+    Where its folder is missing too, or is the storage's own, which always exists, the files may be
+    another machine's to serve.
+    """
+    try:
+        path = picture_storage.path(name)
+    except NotImplementedError:
+        return False
+    return "/" in name and not os.path.exists(path) and os.path.isdir(os.path.dirname(path))
+
+
+def _srcset(files: Iterable[tuple[str, int]]) -> str:
+    # A blank or a comma would end the address there.
+    return ", ".join(
+        f"{url.replace(' ', '%20').replace(',', '%2C')} {width}w" for url, width in files if width
+    )

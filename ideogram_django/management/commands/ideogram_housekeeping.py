@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from ideogram_django import conf
+from ideogram_django import conf, wakeups
 from ideogram_django.drains import housekeeping, retention
 
 
@@ -28,9 +28,29 @@ class Command(BaseCommand):
             action="store_true",
             help="Report where rows and storage differ; changes nothing.",
         )
+        parser.add_argument(
+            "--widths",
+            action="store_true",
+            help=(
+                "After a change of WIDTHS or FORMATS: have the copies made that stored pictures "
+                "lack. Workers do it when nothing else is waiting."
+            ),
+        )
 
-    def handle(self, *args: Any, erase_user: str | None, orphans: bool, **options: Any) -> None:
-        if orphans:
+    def handle(
+        self,
+        *args: Any,
+        erase_user: str | None,
+        orphans: bool,
+        widths: bool,
+        **options: Any,
+    ) -> None:
+        if widths:
+            asked = housekeeping.ask_for_widths(conf.current())
+            if asked:
+                wakeups.wake()
+            self.stdout.write(f"Pictures that get more copies: {asked}.")
+        elif orphans:
             self._report()
         elif erase_user is not None:
             self._erase(erase_user)

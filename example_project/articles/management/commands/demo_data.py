@@ -57,7 +57,8 @@ def people() -> tuple[User, User]:
     """An administrator, and an editor who may write, make pictures and spend a little."""
     editors, _ = Group.objects.get_or_create(name="Editors")
     may = Q(content_type__app_label="articles") | Q(
-        content_type__app_label="ideogram_django", content_type__model="generatedimage"
+        content_type__app_label="ideogram_django",
+        content_type__model__in=["generatedimage", "place"],
     )
     editors.permissions.set(Permission.objects.filter(may))
     SpendingLimit.objects.get_or_create(

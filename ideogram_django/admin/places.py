@@ -1,0 +1,91 @@
+"""The fixed places of the site's pages: which picture hangs where, decided by editors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from ideogram_django.admin.fields import GeneratedImageFieldMixin
+from ideogram_django.forms import GeneratedImageField, GenerationRequest, UploadedPicture
+from ideogram_django.models import GeneratedImage, Place
+from ideogram_django.widgets import stand_in
+
+if TYPE_CHECKING:
+    _ModelForm = forms.ModelForm[Place]
+    _ModelAdmin = admin.ModelAdmin[Place]
+else:
+    _ModelForm = forms.ModelForm
+    _ModelAdmin = admin.ModelAdmin
+
+
+class PlaceForm(_ModelForm):
+    """Takes the picture field's answer; it is stored or paid for when the place is saved."""
+
+    class Meta:
+        model = Place
+        fields = ["name", "key", "image"]
+
+    wanted: GenerationRequest | UploadedPicture | None = None
+
+    def clean_image(self) -> GeneratedImage | None:
+        """The picture for the column. One that does not exist yet waits for :meth:`fulfil`."""
+        answer = self.cleaned_data["image"]
+        if isinstance(answer, (GenerationRequest, UploadedPicture)):
+            self.wanted = answer
+            return self.instance.image
+        return answer if isinstance(answer, GeneratedImage) else None
+
+    def fulfil(self) -> None:
+        """Have the picture made, or store the one uploaded, inside the caller's transaction."""
+        place = self.instance
+        if isinstance(self.wanted, UploadedPicture):
+            place.image = self.wanted.store()
+        elif self.wanted is not None:
+            # Pages go on showing the old picture until the new one is there.
+            place.image = self.wanted.generate(replaces=place.image)
+        self.wanted = None
+
+
+class PlaceAdmin(GeneratedImageFieldMixin, _ModelAdmin):
+    """Places are made here alone. A page that asks for an unknown one shows nothing there."""
+
+    form = PlaceForm
+    list_display = ["thumbnail", "name", "state", "key"]
+    list_display_links = ["name"]
+    search_fields = ["name", "key"]
+
+    class Media:
+        css = {"all": ["ideogram_django/admin.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Place]:
+        return super().get_queryset(request).select_related("image__replaces")
+
+    def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        if db_field.name == "image":
+            return GeneratedImageField(label=_("Picture"), required=False)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """The key stays: pages that ask by it would show nothing any more."""
+        return [*super().get_readonly_fields(request, obj), *(["key"] if obj else [])]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        form.fulfil()
+        super().save_model(request, obj, form, change)
+
+    @admin.display(description=_("Picture"))
+    def thumbnail(self, place: Place) -> str:
+        return render_to_string(
+            "admin/ideogram_django/place_thumbnail.html", {"image": stand_in(place.image)}
+        )
+
+    @admin.display(description=_("State"))
+    def state(self, place: Place) -> str:
+        return place.image.get_status_display() if place.image else gettext("No picture yet")
