@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf
 from ideogram_django.admin import frozen
-from ideogram_django.admin.base import may_generate, tell, who
+from ideogram_django.admin.base import STYLESHEETS, may_generate, tell, who
 from ideogram_django.admin.fields import GeneratedImageFieldMixin
 from ideogram_django.admin.limits import standing
 from ideogram_django.admin.offers import total
@@ -190,7 +190,7 @@ class GenerateImagesMixin(GeneratedImageFieldMixin):
                 "allowances": standing(request.user),
                 "spending_enabled": settings.SPENDING_ENABLED,
                 "back_url": back,
-                "media": self.media + Media(css={"all": ["ideogram_django/admin.css"]}),
+                "media": self.media + Media(css={"all": STYLESHEETS}),
             },
         )
 
