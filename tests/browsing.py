@@ -116,6 +116,13 @@ def chromium() -> Iterator[Browser]:
             os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = before
 
 
+@pytest.fixture(scope="session")
+def axe() -> Any:
+    """The accessibility checker; see :mod:`tests.accessibility`."""
+    module = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe here")
+    return module.Axe()
+
+
 @pytest.fixture
 def windows(chromium: Browser) -> Iterator[Windows]:
     """Windows on any site; at the end no complaint may be on record."""

@@ -303,6 +303,8 @@ class Demo:
     """The demo as a person starts it, on other ports and in another folder."""
 
     folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    """Beside what the tests themselves were started with."""
     process: Process = field(init=False)
     base_url: str = ""
     pids: list[int] = field(default_factory=list)
@@ -313,13 +315,16 @@ class Demo:
         return self.folder / "demo.log"
 
     def start(self, *options: str) -> None:
-        foreign = ("TEST_", "REDIS_URL", "IDEOGRAM_", "DEMO_", "WEBHOOK_")
+        foreign = ("TEST_", "REDIS_URL", "IDEOGRAM_", "DEMO_", "WEBHOOK_", "MAGAZINE_")
         self.process = Process(
             [
                 *(sys.executable, str(ROOT / "example_project" / "demo.py")),
                 *("--port", str(free_port()), "--state", str(self.folder / "state"), *options),
             ],
-            environment={k: v for k, v in os.environ.items() if not k.startswith(foreign)},
+            environment={
+                **{k: v for k, v in os.environ.items() if not k.startswith(foreign)},
+                **self.environment,
+            },
             log=self.log,
         )
         wait_until(self._greets, tell=self.describe)

@@ -8,7 +8,7 @@ motion; and once more from right to left. All that is wrong is told together.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from PIL import Image
 from ideogram_django import lifecycle
 from ideogram_django.models import Charge, GeneratedImage, ProviderState, SpendingLimit
 from ideogram_django.statuses import Period, Status
+from tests.accessibility import OUTSIDE, faults
 from tests.browsing import Visit
 from tests.magazine.models import Article, Author
 from tests.magazine.models import Page as Leaf
@@ -37,18 +38,6 @@ ADMIN = "/admin/ideogram_django/"
 GALLERY = f"{ADMIN}generatedimage/"
 LONG_WORD = "Donaudampfschifffahrtsgesellschaftskapitänsmütze" * 2
 PROMPT = f'A poster that says "Open late", for the {LONG_WORD}, in the style of a woodcut'
-WIDE = {"width": 1280, "height": 900}
-ZOOMED = (640, 320)
-"""What is left of 1280 pixels at 200 % and at 400 %."""
-
-WORST = ("serious", "critical")
-DJANGOS_OWN = {
-    # Links between the signs of the path are told from it by their colour alone.
-    ("link-in-text-block", ".breadcrumbs"),
-    # It is named, by a picture of a magnifying glass whose alternative text says "Search".
-    ("label-title-only", "#searchbar"),
-}
-"""Rules of axe and the part of the page in which Django itself breaks them."""
 
 
 # --- the pages ----------------------------------------------------------------------------------
@@ -346,108 +335,6 @@ def _open_dialog(page: Page) -> None:
 
 # --- what has to hold ---------------------------------------------------------------------------
 
-OUTSIDE = """() => {
-    const root = document.scrollingElement;
-    const name = one => one.tagName.toLowerCase() + (one.id ? `#${one.id}` : "") +
-        [...one.classList].map(word => `.${word}`).join("");
-    const found = [];
-    if (root.scrollWidth > innerWidth) found.push(`the page is ${root.scrollWidth} px wide`);
-    // What is pushed out at the side where nobody can scroll makes the page no wider.
-    const clips = one => {
-        const style = getComputedStyle(one);
-        return style.overflowX !== "visible" || style.clipPath !== "none";
-    };
-    for (const one of document.body.querySelectorAll("*")) {
-        if (!one.checkVisibility({visibilityProperty: true}) || one.closest("svg *")) continue;
-        const box = one.getBoundingClientRect();
-        if (box.width < 2 || box.height < 2) continue;
-        const away = Math.max(-box.left, box.right - innerWidth);
-        let frame = one.parentElement;
-        while (frame !== document.body && !clips(frame)) frame = frame.parentElement;
-        if (away > 1 && frame === document.body)
-            found.push(`${name(one)} reaches ${Math.round(away)} px out of the page`);
-        if (one.matches("button, .ideogram-badge") && one.scrollWidth > one.clientWidth + 1)
-            found.push(`the text of ${name(one)} is cut: ${one.textContent.trim()}`);
-    }
-    return found.slice(0, 6);
-}"""
-
-FOCUS = """() => {
-    const name = one => `${one.tagName.toLowerCase()}[${one.name || one.id || one.className}]`;
-    const look = one => {
-        const style = getComputedStyle(one);
-        return [style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0,
-                style.borderWidth + style.borderStyle + style.textDecorationLine];
-    };
-    const found = [];
-    const controls = ":is(main, dialog) :is(a[href], button, input, select, textarea, summary)";
-    for (const one of document.querySelectorAll(controls)) {
-        if (one.disabled || !one.checkVisibility({visibilityProperty: true})) continue;
-        const [, before] = look(one);
-        one.focus();
-        if (document.activeElement !== one) continue;
-        const [ring, after] = look(one);
-        if (!ring && before === after && !(one.parentElement.matches(":focus-within") &&
-            look(one.parentElement)[0])) found.push(`focus cannot be seen on ${name(one)}`);
-    }
-    return found.slice(0, 6);
-}"""
-
-CHOSEN = """() => {
-    const look = one => {
-        const style = getComputedStyle(one);
-        return ["outlineStyle", "outlineWidth", "borderWidth", "borderStyle", "backgroundColor",
-                "color", "fontWeight", "textDecorationLine"].map(what => style[what]).join();
-    };
-    const found = [];
-    const differs = (one, less, more) => {
-        const chosen = look(one);
-        less();
-        const plain = look(one);
-        more();
-        return chosen !== plain;
-    };
-    for (const one of document.querySelectorAll("[aria-pressed=true]"))
-        if (one.checkVisibility() && !differs(one, () => one.setAttribute("aria-pressed", "false"),
-                     () => one.setAttribute("aria-pressed", "true")))
-            found.push(`that it is pressed cannot be seen on ${one.textContent.trim()}`);
-    for (const one of document.querySelectorAll("main input:checked")) {
-        const box = one.getBoundingClientRect();
-        const style = getComputedStyle(one);
-        const native = style.appearance !== "none" && style.opacity !== "0" && box.width > 5;
-        const label = one.labels[0];
-        if (!native && label && label.checkVisibility() && !differs(label,
-                () => { one.checked = false; }, () => { one.checked = true; }))
-            found.push(`that it is chosen cannot be seen on ${label.textContent.trim()}`);
-    }
-    return found.slice(0, 6);
-}"""
-
-MOVING = """() => [
-    ...document.getAnimations()
-        .filter(one => one instanceof CSSAnimation && one.playState === "running")
-        .map(one => `${one.animationName} moves on ${one.effect.target.className}`),
-    ...[...document.querySelectorAll("[class*=ideogram]")]
-        .filter(one => {
-            const {transitionDuration, transitionProperty} = getComputedStyle(one);
-            const moves = /all|transform|inset|size/.test(transitionProperty);
-            return moves && parseFloat(transitionDuration);
-        })
-        .map(one => `a transition moves ${one.className}`),
-].slice(0, 6)"""
-
-WITHIN = "([one, part]) => document.querySelector(one).closest(part) !== null"
-
-STILL = """() => document.getAnimations().forEach(one => {
-    if (one.effect.getComputedTiming().iterations === Infinity) one.cancel(); else one.finish();
-})"""
-
-
-@pytest.fixture(scope="module")
-def axe() -> Any:
-    module = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe")
-    return module.Axe()
-
 
 @pytest.mark.parametrize("shown", SCREENS, ids=lambda shown: shown.name)
 def test_for_everyone(shown: Screen, visit: Visit, axe: Any) -> None:
@@ -455,7 +342,7 @@ def test_for_everyone(shown: Screen, visit: Visit, axe: Any) -> None:
     options = {} if shown.user is None else {"user": shown.user()}
     page = visit(path, **options)
     assert _go_on(shown, page)
-    wrong = [f"{what}: {it}" for what, it in _faults(page, axe)]
+    wrong = [f"{what}: {it}" for what, it in faults(page, axe)]
 
     page = visit(path, language="ar", width=320, **options)
     assert _go_on(shown, page)
@@ -471,44 +358,3 @@ def _go_on(shown: Screen, page: Page) -> bool:
     if shown.reach is not None:
         shown.reach(page)
     return page.locator("h1, form").count() > 0 and "Server Error" not in page.content()
-
-
-def _faults(page: Page, axe: Any) -> Iterator[tuple[str, str]]:
-    page.emulate_media(reduced_motion="reduce")
-    yield from (("reduced motion", it) for it in page.evaluate(MOVING))
-    page.evaluate(STILL)
-    yield from (("axe, light", it) for it in _violations(page, axe))
-    page.emulate_media(color_scheme="dark")
-    page.evaluate(STILL)
-    # The page is the same, so that only its colours can be at fault.
-    yield from (("axe, dark", it) for it in _violations(page, axe, "color-contrast"))
-    for width in ZOOMED:
-        page.set_viewport_size({"width": width, "height": 900})
-        yield from ((f"{width} px wide", it) for it in page.evaluate(OUTSIDE))
-    page.set_viewport_size(WIDE)
-    page.emulate_media(color_scheme="light", forced_colors="active")
-    page.keyboard.press("Tab")  # from here on the browser shows where the focus is
-    yield from (("forced colours", it) for it in page.evaluate(FOCUS))
-    yield from (("forced colours", it) for it in page.evaluate(CHOSEN))
-
-
-def _violations(page: Page, axe: Any, *rules: str) -> list[str]:
-    # With "preload" it reads stylesheets again, and breaks the page's policy in doing so.
-    options: dict[str, Any] = {"resultTypes": ["violations"], "preload": False}
-    if rules:
-        options["runOnly"] = {"type": "rule", "values": list(rules)}
-    found = axe.run(page, options=options).response["violations"]
-    return [
-        f"{violation['id']}: {node['target'][0]} {_short(node['failureSummary'])}"
-        for violation in found
-        if violation["impact"] in WORST
-        for node in violation["nodes"]
-        if not any(
-            violation["id"] == rule and page.evaluate(WITHIN, [node["target"][0], part])
-            for rule, part in DJANGOS_OWN
-        )
-    ]
-
-
-def _short(summary: str) -> str:
-    return " ".join(summary.split())[:160]

@@ -1,11 +1,19 @@
+from django.apps import apps
 from django.contrib import admin
 
 from articles.models import Article
 from ideogram_django.admin import GenerateImagesMixin
 
+if apps.is_installed("unfold"):
+    from unfold.admin import ModelAdmin
+
+    from articles import with_unfold  # noqa: F401 - registers the pictures anew
+else:
+    from django.contrib.admin import ModelAdmin
+
 
 @admin.register(Article)
-class ArticleAdmin(GenerateImagesMixin, admin.ModelAdmin):
+class ArticleAdmin(GenerateImagesMixin, ModelAdmin):
     list_display = ["title", "author", "published_at", "hero"]
     list_select_related = ["hero"]
     search_fields = ["title", "standfirst", "body"]

@@ -17,7 +17,10 @@ MEDIA_URL = "/media/"
 MEDIA_ROOT = STATE / "media"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# A theme of the admin has to stand before it.
+THEME = ["unfold"] if env("MAGAZINE_ADMIN") == "unfold" else []
 INSTALLED_APPS = [
+    *THEME,
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -1,8 +1,9 @@
 """The admin: a gallery, a page to make pictures, a page per picture, and the money.
 
 Public names: :class:`GeneratedImageAdmin`, to be subclassed; :class:`GenerateImagesMixin`, which
-gives any ``ModelAdmin`` the field's three ways and the action "Generate images for selected …"; and
-:class:`GeneratedImageFieldMixin`, the field alone, for inlines.
+gives any ``ModelAdmin`` the field's three ways and the action "Generate images for selected …";
+:class:`GeneratedImageFieldMixin`, the field alone, for inlines; and the pages about money, so that
+a site can put the base class of its theme behind them.
 """
 
 from __future__ import annotations
@@ -28,7 +29,15 @@ from ideogram_django.models import (
     SpendingPeriod,
 )
 
-__all__ = ["GenerateImagesMixin", "GeneratedImageAdmin", "GeneratedImageFieldMixin"]
+__all__ = [
+    "ChargeAdmin",
+    "GenerateImagesMixin",
+    "GeneratedImageAdmin",
+    "GeneratedImageFieldMixin",
+    "ProviderStateAdmin",
+    "SpendingLimitAdmin",
+    "SpendingPeriodAdmin",
+]
 
 admin.site.register(GeneratedImage, GeneratedImageAdmin)
 admin.site.register(Place, PlaceAdmin)

@@ -18,6 +18,9 @@ else:
     _ModelAdmin = admin.ModelAdmin
 
 GENERATE = "ideogram_django.generate_generatedimage"
+THEME = "ideogram_django/theme.css"
+STYLESHEETS = [THEME, "ideogram_django/admin.css"]
+"""Of every page of ours in the admin."""
 
 
 def may_generate(request: HttpRequest) -> bool:
@@ -40,7 +43,7 @@ class PictureAdmin(_ModelAdmin):
     """The common ground of the gallery, the add page, the picture page and the actions."""
 
     class Media:
-        css = {"all": ["ideogram_django/admin.css"]}
+        css = {"all": STYLESHEETS}
         js = ["ideogram_django/ideogram.js"]
 
     def has_generate_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import ValidationError
+from django.forms import Media
 from django.http import HttpRequest, HttpResponseRedirect
 
+from ideogram_django.admin.base import THEME
+from ideogram_django.fields import GeneratedImageField as PictureColumn
 from ideogram_django.forms import GeneratedImageField
+from ideogram_django.widgets import GeneratedImageWidget
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Any]
@@ -23,6 +27,20 @@ class GeneratedImageFieldMixin(_ModelAdmin):
     Tells the form field who fills it in, which is what allows choosing, uploading and, with the
     permission, having pictures made. Uploading needs no permission beside the admin's own.
     """
+
+    @property
+    def media(self) -> Media:
+        return super().media + Media(css={"all": [THEME]})
+
+    def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        """Our widget, named before a theme's base class names a select for every foreign key."""
+        if isinstance(db_field, PictureColumn) and db_field.name not in [
+            *self.raw_id_fields,
+            *self.radio_fields,
+            *self.get_autocomplete_fields(request),
+        ]:
+            kwargs.setdefault("widget", GeneratedImageWidget)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf
 from ideogram_django.admin import frozen
-from ideogram_django.admin.base import may_generate, tell, who
+from ideogram_django.admin.base import STYLESHEETS, may_generate, tell, who
 from ideogram_django.admin.fields import GeneratedImageFieldMixin
 from ideogram_django.admin.limits import standing
 from ideogram_django.admin.offers import total
@@ -29,7 +29,7 @@ from ideogram_django.admin.records import DEFAULT_PROMPT, RecordPlan, image_fiel
 
 ACTION = "generate_images"
 SHOWN = 100
-STYLES = ["ideogram_django/admin.css", "ideogram_django/picture.css"]
+STYLES = [*STYLESHEETS, "ideogram_django/picture.css"]
 
 
 class GenerateImagesMixin(GeneratedImageFieldMixin):

@@ -22,6 +22,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import wakeups, wording
+from ideogram_django.admin.base import STYLESHEETS
 from ideogram_django.drains import provider
 from ideogram_django.models import Charge, ProviderState, SpendingLimit, SpendingPeriod
 
@@ -186,7 +187,7 @@ class ProviderStateAdmin(_StateAdmin):
     readonly_fields = fields
 
     class Media:
-        css = {"all": ["ideogram_django/admin.css"]}
+        css = {"all": STYLESHEETS}
 
     @admin.display(description=_("Sending"))
     def state_shown(self, state: ProviderState) -> str:

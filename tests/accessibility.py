@@ -1,0 +1,165 @@
+"""What makes a page usable for everyone, asked of a page in a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+WIDE = {"width": 1280, "height": 900}
+ZOOMED = (640, 320)
+"""What is left of 1280 pixels at 200 % and at 400 %."""
+
+WORST = ("serious", "critical")
+NOT_OURS = {
+    # Links between the signs of the path are told from it by their colour alone.
+    ("link-in-text-block", ".breadcrumbs"),
+    # It is named, by a picture of a magnifying glass whose alternative text says "Search".
+    ("label-title-only", "#searchbar"),
+    # Unfold has no label for the two halves of a date, and links that are too dark in the dark.
+    ("label-title-only", ".vDateField, .vTimeField"),
+    ("color-contrast", ".text-link"),
+}
+"""Rules of axe and the part of a page in which the admin itself breaks them."""
+
+OUTSIDE = """() => {
+    const root = document.scrollingElement;
+    const name = one => one.tagName.toLowerCase() + (one.id ? `#${one.id}` : "") +
+        [...one.classList].map(word => `.${word}`).join("");
+    const found = [];
+    if (root.scrollWidth > innerWidth) found.push(`the page is ${root.scrollWidth} px wide`);
+    // What is pushed out at the side where nobody can scroll makes the page no wider.
+    const clips = one => {
+        const style = getComputedStyle(one);
+        return style.overflowX !== "visible" || style.clipPath !== "none";
+    };
+    for (const one of document.body.querySelectorAll("*")) {
+        if (!one.checkVisibility({visibilityProperty: true}) || one.closest("svg *")) continue;
+        const box = one.getBoundingClientRect();
+        if (box.width < 2 || box.height < 2) continue;
+        const away = Math.max(-box.left, box.right - innerWidth);
+        let frame = one.parentElement;
+        while (frame !== document.body && !clips(frame)) frame = frame.parentElement;
+        if (away > 1 && frame === document.body)
+            found.push(`${name(one)} reaches ${Math.round(away)} px out of the page`);
+        if (one.matches("button, .ideogram-badge") && one.scrollWidth > one.clientWidth + 1)
+            found.push(`the text of ${name(one)} is cut: ${one.textContent.trim()}`);
+    }
+    return found.slice(0, 6);
+}"""
+
+FOCUS = """() => {
+    const name = one => `${one.tagName.toLowerCase()}[${one.name || one.id || one.className}]`;
+    const look = one => {
+        const style = getComputedStyle(one);
+        return [style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0,
+                style.borderWidth + style.borderStyle + style.textDecorationLine];
+    };
+    const found = [];
+    const controls = ":is(main, dialog) :is(a[href], button, input, select, textarea, summary)";
+    for (const one of document.querySelectorAll(controls)) {
+        if (one.disabled || !one.checkVisibility({visibilityProperty: true})) continue;
+        const [, before] = look(one);
+        one.focus();
+        if (document.activeElement !== one) continue;
+        const [ring, after] = look(one);
+        if (!ring && before === after && !(one.parentElement.matches(":focus-within") &&
+            look(one.parentElement)[0])) found.push(`focus cannot be seen on ${name(one)}`);
+    }
+    return found.slice(0, 6);
+}"""
+
+CHOSEN = """() => {
+    const look = one => {
+        const style = getComputedStyle(one);
+        return ["outlineStyle", "outlineWidth", "borderWidth", "borderStyle", "backgroundColor",
+                "color", "fontWeight", "textDecorationLine"].map(what => style[what]).join();
+    };
+    const found = [];
+    const differs = (one, less, more) => {
+        const chosen = look(one);
+        less();
+        const plain = look(one);
+        more();
+        return chosen !== plain;
+    };
+    for (const one of document.querySelectorAll("[aria-pressed=true]"))
+        if (one.checkVisibility() && !differs(one, () => one.setAttribute("aria-pressed", "false"),
+                     () => one.setAttribute("aria-pressed", "true")))
+            found.push(`that it is pressed cannot be seen on ${one.textContent.trim()}`);
+    for (const one of document.querySelectorAll("main input:checked")) {
+        const box = one.getBoundingClientRect();
+        const style = getComputedStyle(one);
+        const native = style.appearance !== "none" && style.opacity !== "0" && box.width > 5;
+        const label = one.labels[0];
+        if (!native && label && label.checkVisibility() && !differs(label,
+                () => { one.checked = false; }, () => { one.checked = true; }))
+            found.push(`that it is chosen cannot be seen on ${label.textContent.trim()}`);
+    }
+    return found.slice(0, 6);
+}"""
+
+MOVING = """() => [
+    ...document.getAnimations()
+        .filter(one => one instanceof CSSAnimation && one.playState === "running")
+        .map(one => `${one.animationName} moves on ${one.effect.target.className}`),
+    ...[...document.querySelectorAll("[class*=ideogram]")]
+        .filter(one => {
+            const {transitionDuration, transitionProperty} = getComputedStyle(one);
+            const moves = /all|transform|inset|size/.test(transitionProperty);
+            return moves && parseFloat(transitionDuration);
+        })
+        .map(one => `a transition moves ${one.className}`),
+].slice(0, 6)"""
+
+WITHIN = "([one, part]) => document.querySelector(one).closest(part) !== null"
+
+STILL = """() => document.getAnimations().forEach(one => {
+    if (one.effect.getComputedTiming().iterations === Infinity) one.cancel(); else one.finish();
+})"""
+
+
+def faults(page: Page, axe: Any) -> Iterator[tuple[str, str]]:
+    """Everything that is wrong with this page, and for whom."""
+    page.emulate_media(reduced_motion="reduce")
+    yield from (("reduced motion", it) for it in page.evaluate(MOVING))
+    page.evaluate(STILL)
+    yield from (("axe, light", it) for it in violations(page, axe))
+    page.emulate_media(color_scheme="dark")
+    page.evaluate(STILL)
+    # The page is the same, so that only its colours can be at fault.
+    yield from (("axe, dark", it) for it in violations(page, axe, "color-contrast"))
+    for width in ZOOMED:
+        page.set_viewport_size({"width": width, "height": 900})
+        yield from ((f"{width} px wide", it) for it in page.evaluate(OUTSIDE))
+    page.set_viewport_size(WIDE)
+    page.emulate_media(color_scheme="light", forced_colors="active")
+    page.keyboard.press("Tab")  # from here on the browser shows where the focus is
+    yield from (("forced colours", it) for it in page.evaluate(FOCUS))
+    yield from (("forced colours", it) for it in page.evaluate(CHOSEN))
+
+
+def violations(page: Page, axe: Any, *rules: str, within: str = "body") -> list[str]:
+    """What axe finds serious, of these rules or of all, in the parts of the page that match."""
+    # With "preload" it reads stylesheets again, and breaks the page's policy in doing so.
+    options: dict[str, Any] = {"resultTypes": ["violations"], "preload": False}
+    if rules:
+        options["runOnly"] = {"type": "rule", "values": list(rules)}
+    context = {"include": [[within]]}
+    found = axe.run(page, context=context, options=options).response["violations"]
+    return [
+        f"{violation['id']}: {node['target'][0]} {_short(node['failureSummary'])}"
+        for violation in found
+        if violation["impact"] in WORST
+        for node in violation["nodes"]
+        if not any(
+            violation["id"] == rule and page.evaluate(WITHIN, [node["target"][0], part])
+            for rule, part in NOT_OURS
+        )
+    ]
+
+
+def _short(summary: str) -> str:
+    return " ".join(summary.split())[:160]
