@@ -48,6 +48,13 @@ def own_signals() -> Iterator[None]:
         signal.signal(number, handler)
 
 
+@pytest.fixture(scope="session")
+def live_server(django_db_setup: None, live_server: Any) -> Any:
+    """The database comes first: a server that still sees the one in memory would have all its
+    threads share one connection, which SQLite answers with nonsense or a crash."""
+    return live_server
+
+
 @pytest.fixture
 def short_path() -> Iterator[Path]:
     """A folder for sockets, whose paths may have about 100 characters only."""

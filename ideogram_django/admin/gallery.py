@@ -46,9 +46,9 @@ class Gallery(PictureAdmin):
         "thumbnail",
         "prompt_shown",
         "state_shown",
+        "price_shown",
         "picked_shown",
         "model_label",
-        "price_shown",
         "requested_by",
         "created_at",
     )
@@ -70,7 +70,6 @@ class Gallery(PictureAdmin):
     list_max_show_all = 200
     show_full_result_count = False
     search_fields = ("prompt", "typed_prompt", "alt_text")
-    search_help_text = _("Searches prompts and alternative texts.")
     change_list_template = "admin/ideogram_django/generatedimage/change_list.html"
 
     def get_urls(self) -> list[URLPattern | URLResolver]:  # type: ignore[override]
