@@ -46,6 +46,13 @@ def own_signals() -> Iterator[None]:
         signal.signal(number, handler)
 
 
+@pytest.fixture(scope="session")
+def live_server(django_db_setup: None, live_server: Any) -> Any:
+    """The database first: until it is there, its name is ``:memory:``, and the server would have
+    all its threads share this thread's connection, which they crash on."""
+    return live_server
+
+
 @pytest.fixture
 def short_path() -> Iterator[Path]:
     """A folder for sockets, whose paths may have about 100 characters only."""
