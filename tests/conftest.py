@@ -18,7 +18,7 @@ from ideogram_django.simulator import Simulator
 from tests.site import KEY, Demo, QueueServer, Site, own_database
 
 REQUIRE_ALL = os.environ.get("REQUIRE_ALL") == "1"
-WANTED = re.compile(r"redis|valkey|chromium|browser", re.IGNORECASE)
+WANTED = re.compile(r"redis|valkey|chromium|browser|gettext", re.IGNORECASE)
 
 
 @pytest.hookimpl(wrapper=True)
