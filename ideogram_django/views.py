@@ -177,7 +177,7 @@ def payload(
         "width": image.width,
         "height": image.height,
         "error": image.error_message,
-        "cost": None if image.cost is None else str(image.cost.normalize()),
+        "cost": None if image.cost is None else f"{image.cost.normalize():f}",
     }
 
 

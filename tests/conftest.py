@@ -20,7 +20,7 @@ from tests.site import KEY, Demo, QueueServer, Site, own_database
 pytest_plugins = ["tests.browsing"]
 
 REQUIRE_ALL = os.environ.get("REQUIRE_ALL") == "1"
-WANTED = re.compile(r"redis|valkey|chromium|browser|\baxe\b|unfold", re.IGNORECASE)
+WANTED = re.compile(r"redis|valkey|chromium|browser|\baxe\b|unfold|gettext", re.IGNORECASE)
 
 
 @pytest.hookimpl(wrapper=True)

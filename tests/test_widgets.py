@@ -223,7 +223,7 @@ def test_rendering_a_field_asks_for_its_picture_once(
         ("0.03", "USD", "en", "$0.03"),
         ("0.030000", "USD", "en", "$0.03"),
         ("0.125", "GBP", "en", "£0.125"),
-        ("3", "EUR", "de", "3,00\xa0EUR"),
+        ("3", "EUR", "de", "3,00\xa0€"),
     ],
 )
 def test_price(amount: str, currency: str, language: str, text: str) -> None:

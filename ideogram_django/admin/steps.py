@@ -109,7 +109,7 @@ class PictureSteps(PictureAdmin):
             told = _("Picked.") if step == "pick" else _("No longer picked.")
         elif step == "generate":
             image.generate(requested_by=who(request))
-            told = _("The picture is being made. You may leave this page.")
+            told = _("It is being made. You may leave this page.")
         elif step == "cancel":
             image.cancel()
             told = _("Cancelled. Nothing was charged.")

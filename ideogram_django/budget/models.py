@@ -11,6 +11,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from ideogram_django.budget.amounts import price_text
 from ideogram_django.statuses import ChargeState, Period
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ class Charge(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.model} · {self.expected.normalize():f} {self.currency} · {self.state}"
+        price = price_text(self.expected, self.currency)
+        return f"{self.model} · {price} · {self.get_state_display()}"
 
 
 class SpendingLimit(models.Model):

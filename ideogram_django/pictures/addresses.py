@@ -17,6 +17,11 @@ _NUMERIC = re.compile(r"([0-9]+|0x[0-9a-f]*)")
 """A last label like this makes the whole host an IPv4 address to browsers (WHATWG URL, 3.5)."""
 
 
+def _(message: str) -> str:
+    """Mark a message for translation; it is translated where it is shown."""
+    return message
+
+
 def check_reference_url(url: str, *, field: str = "reference_image") -> None:
     """Refuse an address that the provider surely cannot or should not fetch.
 
@@ -28,12 +33,12 @@ def check_reference_url(url: str, *, field: str = "reference_image") -> None:
         parts = sound_parts(url)
     except ValueError:
         raise _refusal(
-            field, "url_unsound", "This address is not written the way addresses are."
+            field, "url_unsound", _("This address is not written the way addresses are.")
         ) from None
     if parts.scheme != "https":
-        raise _refusal(field, "url_not_https", "The address has to begin with https://.")
+        raise _refusal(field, "url_not_https", _("The address has to begin with https://."))
     if not _is_outside(parts.hostname or ""):
-        raise _refusal(field, "url_internal", "The provider cannot reach this address.")
+        raise _refusal(field, "url_internal", _("The provider cannot reach this address."))
 
 
 def _is_outside(host: str) -> bool:
@@ -42,7 +47,7 @@ def _is_outside(host: str) -> bool:
         return is_public(host)
     except ValueError:
         pass  # a name, or an IPv4 address in a spelling that only browsers and resolvers read
-    _name, dot, last = host.rpartition(".")
+    _before, dot, last = host.rpartition(".")
     if not dot or _NUMERIC.fullmatch(last):
         return False
     return not any(host == suffix or host.endswith(f".{suffix}") for suffix in INTERNAL_SUFFIXES)
