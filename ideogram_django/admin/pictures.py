@@ -15,6 +15,7 @@ from ideogram_django.admin.actions import PictureActions
 from ideogram_django.admin.base import may_generate
 from ideogram_django.admin.gallery import Gallery
 from ideogram_django.admin.makepage import MakePage
+from ideogram_django.admin.sheet import ContactSheet
 from ideogram_django.admin.steps import PictureSteps, next_steps
 from ideogram_django.estimates import typical_seconds
 from ideogram_django.models import GeneratedImage
@@ -47,7 +48,7 @@ MORE_FACTS = ("uuid", "job_id", "format", "size")
 FAMILY_SHOWN = 12
 
 
-class GeneratedImageAdmin(PictureActions, PictureSteps, MakePage, Gallery):
+class GeneratedImageAdmin(PictureActions, ContactSheet, PictureSteps, MakePage, Gallery):
     """What editors work with. Subclass it to add columns, filters or actions of your own."""
 
     change_form_template = "admin/ideogram_django/generatedimage/change_form.html"
