@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 BASE_DIR = Path(__file__).resolve().parent
 SECRET_KEY = "tests-only"
@@ -61,7 +62,7 @@ else:
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 if os.environ.get("TEST_POSTGRES_HOST"):
-    DATABASES = {
+    DATABASES: dict[str, dict[str, Any]] = {
         "default": {
             "ENGINE": "django.db.backends.postgresql",
             "HOST": os.environ["TEST_POSTGRES_HOST"],
@@ -79,7 +80,9 @@ else:
     DATABASES = {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": os.environ.get("TEST_SQLITE_NAME", ":memory:"),
+            # Also outside tests not in memory: the live server would share one connection among
+            # its threads, which ends in errors and crashes.
+            "NAME": os.environ.get("TEST_SQLITE_NAME", f"{SQLITE_FOLDER}/site.sqlite3"),
             "TEST": {"NAME": f"{SQLITE_FOLDER}/tests.sqlite3"},
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
