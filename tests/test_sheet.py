@@ -481,6 +481,17 @@ def test_failed_ones_are_tried_again_where_it_can_help(browser):
     assert Charge.objects.count() == 6
 
 
+def test_where_nothing_came_the_prompt_can_be_changed(browser):
+    images = sheet(2)
+    for image in images:
+        fail(image, ErrorCode.REFUSED)
+    body = text(browser.get(sheet_url(images[0])))
+    assert "2 of 2 are done. 2 failed." in body
+    assert f'href="{ADD}?like={images[0].uuid}"' in body
+    assert "Try the failed ones again" not in body
+    assert "Choose one" not in body
+
+
 def test_a_file_that_is_only_to_be_fetched_is_free(browser):
     images = sheet()
     move(

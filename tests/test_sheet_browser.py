@@ -297,3 +297,15 @@ def test_small_screens_never_scroll_sideways(visit, shape, width):
     for tick in page.get_by_role("checkbox").all()[:3]:
         tick.check()
     assert page.evaluate(wide) <= 0
+
+
+def test_the_chosen_one_is_seen_in_forced_colours_and_nothing_moves(visit):
+    images = sheet(3)
+    GeneratedImage.objects.filter(pk=images[2].pk).update(
+        status=Status.PROCESSING, file="", renditions=[]
+    )
+    page = visit(sheet_url(images[0]), forced_colors="active", reduced_motion="reduce")
+    outline = "one => getComputedStyle(one).outlineStyle"
+    assert page.locator(".ideogram-n-1").evaluate(outline) == "solid"
+    assert page.locator(".ideogram-n-2").evaluate(outline) == "none"
+    assert page.evaluate("document.getAnimations().length") == 0

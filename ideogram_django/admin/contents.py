@@ -96,6 +96,7 @@ class Contents:
         self.facts = self.all.aggregate(
             count=Count("pk"),
             finished=Count("pk", filter=Q(status__in=FINISHED)),
+            failed=Count("pk", filter=Q(status=Status.FAILED)),
             saved=Count("pk", filter=Q(status=Status.DRAFT)),
             prompts=Count("prompt", distinct=True),
             first_model=Min("model"),
@@ -166,6 +167,7 @@ class Contents:
             "facts": [fact for fact in facts if fact],
             "total": wording.money(self.facts["total"], self.facts["currency"]),
             "finished": self.facts["finished"],
+            "failed": self.facts["failed"],
             "waiting": self.count - self.facts["finished"] - self.facts["saved"],
             "slowest": self._slowest,
             "sentence": self._sentence(self._slowest) if self._slowest else "",

@@ -182,6 +182,7 @@ class ContactSheet(PictureSteps):
                 chosen=chosen, user=request.user, may_spend=may_spend, settings=settings
             ),
             "shape": contents.shape(),
+            "tall": contents.shape()[1] > 1.2 * contents.shape()[0],
             "finals": contents.finals(self.admin_url),
             "others": contents.others(self.admin_url),
             "source": contents.source(self.admin_url),
