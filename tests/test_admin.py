@@ -260,8 +260,8 @@ def test_a_second_post_of_the_same_form_pays_nothing(browser):
     assert GeneratedImage.objects.count() == 4
     assert Charge.objects.count() == 4
     batch = GeneratedImage.objects.first().batch
-    assert first.url == f"{GALLERY}?batch={batch}"
-    assert len(browser.get(first.url).context["cl"].result_list) == 4
+    assert first.url == f"{GALLERY}sheet/{batch}/"
+    assert len(browser.get(first.url).context["cards"]) == 4
 
 
 def test_the_same_form_with_other_words_asks_before_it_pays_again(browser):

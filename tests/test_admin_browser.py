@@ -70,7 +70,7 @@ def test_the_picture_page_gets_its_buttons_and_keeps_what_was_typed(visit):
     playwright.expect(button).to_be_visible(timeout=9000)
     assert page.input_value("#id_alt_text") == "A bicycle"
     button.click()
-    page.wait_for_url("**/generatedimage/?batch=*")
+    page.wait_for_url("**/generatedimage/sheet/*/")
     assert image.children.count() == 4
 
 
@@ -123,9 +123,9 @@ def test_everything_works_without_the_script(visit):
     playwright.expect(page.locator("button[name=_make]")).to_have_text("Make")
     page.fill("#id_prompt", "A blue boat")
     page.click("button[name=_make]")
-    assert "batch=" in page.url
+    assert "/sheet/" in page.url
     assert GeneratedImage.objects.count() == 5
-    page.goto(page.url.split("?")[0])
+    page.goto(page.url.split("sheet/")[0])
     page.check(f'input[name=_selected_action][value="{image.pk}"]')
     page.select_option("select[name=action]", "make_variations")
     page.click("button[name=index]")

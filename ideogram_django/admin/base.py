@@ -59,10 +59,14 @@ class PictureAdmin(_ModelAdmin):
         )
 
     def where_to_see(self, request: HttpRequest, images: Sequence[GeneratedImage]) -> str:
-        """One picture: its page; several: the gallery with these; if they may not be seen: home."""
+        """One picture: its page; several of one request: their contact sheet; others: the gallery.
+
+        If they may not be seen: home.
+        """
         if not self.has_view_or_change_permission(request):
             return reverse("admin:index", current_app=self.admin_site.name)
         if len(images) == 1:
             return self.admin_url("change", images[0].pk)
-        batch = images[0].batch if images else None
-        return self.admin_url("changelist") + (f"?batch={batch}" if batch else "")
+        batches = {image.batch for image in images}
+        batch = batches.pop() if len(batches) == 1 else None
+        return self.admin_url("sheet", batch) if batch else self.admin_url("changelist")

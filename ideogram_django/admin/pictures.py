@@ -20,6 +20,7 @@ from ideogram_django.admin.base import may_generate
 from ideogram_django.admin.gallery import Gallery
 from ideogram_django.admin.makepage import MakePage
 from ideogram_django.admin.nextsteps import next_steps
+from ideogram_django.admin.sheet import ContactSheet
 from ideogram_django.admin.steps import PictureSteps
 from ideogram_django.estimates import typical_seconds
 from ideogram_django.models import GeneratedImage, ProviderState
@@ -29,7 +30,7 @@ from ideogram_django.wording import pause_message
 FAMILY_SHOWN = 12
 
 
-class GeneratedImageAdmin(PictureActions, PictureSteps, MakePage, Gallery):
+class GeneratedImageAdmin(PictureActions, ContactSheet, PictureSteps, MakePage, Gallery):
     """What editors work with. Subclass it to add columns, filters or actions of your own."""
 
     form = AltTextForm

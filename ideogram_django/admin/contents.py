@@ -1,0 +1,415 @@
+"""What stands on a contact sheet: its pictures, what came of them, and what they cost."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Case, Count, F, Max, Min, Q, QuerySet, Sum, Value, When
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext, ngettext
+
+from ideogram_django import conf, wording
+from ideogram_django.admin.offers import Offer, better, offers
+from ideogram_django.admin.steps import VARIATIONS
+from ideogram_django.budget import limits
+from ideogram_django.estimates import seconds_left, typical_seconds
+from ideogram_django.lifecycle.steering import fetched_free, may_cost_again
+from ideogram_django.models import GeneratedImage, picture_storage
+from ideogram_django.statuses import FINISHED, ErrorCode, Status
+
+MOST_FINALS = 48
+TIERS = ("draft", "balanced", "quality")
+HOPELESS = (ErrorCode.REFUSED, ErrorCode.REJECTED, ErrorCode.REFERENCE_FAILED)
+"""The same request would end the same way."""
+
+Address = Callable[..., str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spend:
+    """One button that costs money."""
+
+    name: str
+    label: str
+    over: str
+    """Why the limits do not allow it."""
+    elsewhere: bool = False
+    """Leads to another sheet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spends:
+    """Buttons that one sentence explains."""
+
+    buttons: Sequence[Spend]
+    help: str
+
+    @property
+    def over(self) -> list[str]:
+        """Each sentence once, also where it is true of two buttons."""
+        return list(dict.fromkeys(one.over for one in self.buttons if one.over))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """One picture of the sheet."""
+
+    image: GeneratedImage
+    number: int
+    place: int
+    """On this page, from 1; the style sheet counts by it."""
+    sentence: str
+    srcset: str
+    shape: tuple[int, int]
+    chosen: bool
+    spends: Sequence[Spends]
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can be chosen."""
+        return _ready(self.image)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Together:
+    """One button for several pictures: try them again, or start them."""
+
+    label: str
+    shown: str
+    """Which ones, and how often each was tried: what a second press finds changed."""
+
+
+class Contents:
+    """One page of the pictures that one request asked for. Few queries, however many there are."""
+
+    def __init__(
+        self, pictures: QuerySet[GeneratedImage], batch: uuid.UUID, *, page: int, size: int
+    ) -> None:
+        self.pictures = pictures
+        self.batch = batch
+        self.all = pictures.filter(batch=batch)
+        self.facts = self.all.aggregate(
+            count=Count("pk"),
+            finished=Count("pk", filter=Q(status__in=FINISHED)),
+            failed=Count("pk", filter=Q(status=Status.FAILED)),
+            saved=Count("pk", filter=Q(status=Status.DRAFT)),
+            prompts=Count("prompt", distinct=True),
+            first_model=Min("model"),
+            last_model=Max("model"),
+            currency=Max("currency"),
+            total=Sum(
+                Case(
+                    When(status=Status.CANCELLED, then=Value(None)),
+                    default=Coalesce(F("cost"), F("price")),
+                )
+            ),
+        )
+        self.count: int = self.facts["count"]
+        self.pages = max(-(-self.count // size), 1)
+        self.page = min(page, self.pages)
+        self.start = (self.page - 1) * size
+        rows = self.all.select_related("charge", "parent").order_by("pk")
+        self.images = list(rows[self.start : self.start + size])
+
+    # --- one of them ----------------------------------------------------------------------------
+
+    def find(self, key: str) -> GeneratedImage | None:
+        return next((image for image in self.images if str(image.pk) == key), None)
+
+    def number(self, image: GeneratedImage) -> int:
+        """What the page calls it: its place on the whole sheet."""
+        return self._numbers[image.pk]
+
+    @cached_property
+    def _numbers(self) -> dict[int | None, int]:
+        return {image.pk: self.start + place for place, image in enumerate(self.images, 1)}
+
+    def rivals(self, image: GeneratedImage) -> QuerySet[GeneratedImage]:
+        """Those of the sheet, and itself, of which one is picked: the same words, one purpose.
+
+        A bulk run for a thousand articles is one sheet as well, and its pictures do not compete.
+        """
+        return self.all.filter(
+            prompt=image.prompt, target_type=image.target_type_id, target_id=image.target_id
+        ).order_by("pk")
+
+    def chosen(self, wanted: str) -> GeneratedImage | None:
+        """The wanted one; else the picked one, the one worked with last, or the first there is."""
+        ready = [image for image in self.images if _ready(image)]
+        found = [image for image in ready if str(image.pk) == wanted]
+        found += [image for image in ready if image.picked]
+        last = next((one.parent_id for one in reversed(self._finals)), None)
+        found += [image for image in ready if image.pk == last]
+        return next(iter([*found, *ready]), None)
+
+    # --- what the page shows --------------------------------------------------------------------
+
+    @property
+    def mixed(self) -> bool:
+        """Whether there is more than one prompt."""
+        return bool(self.facts["prompts"] > 1)
+
+    def summary(self) -> dict[str, Any]:
+        """The request in a few words, and how far it is."""
+        first = self.images[0]
+        one_model = self.facts["first_model"] == self.facts["last_model"]
+        facts = [wording.model_label(first.model)] if one_model else []
+        if not self.mixed:
+            style = wording.style_label(first.style_type) if first.style_type else ""
+            facts += [style, first.aspect_ratio or first.resolution.replace("x", " × ")]
+        return {
+            "image": first,
+            "facts": [fact for fact in facts if fact],
+            "total": wording.money(self.facts["total"], self.facts["currency"]),
+            "finished": self.facts["finished"],
+            "failed": self.facts["failed"],
+            "waiting": self.count - self.facts["finished"] - self.facts["saved"],
+            "slowest": self._slowest,
+            "sentence": self._sentence(self._slowest) if self._slowest else "",
+        }
+
+    def shape(self) -> tuple[int, int]:
+        """What the place of the large picture is shaped like while there is none."""
+        return wording.shape_of(self.images[0])
+
+    def cards(
+        self,
+        *,
+        chosen: GeneratedImage | None,
+        user: Any,
+        may_spend: bool,
+        settings: conf.AppSettings,
+    ) -> list[Card]:
+        spends = self._spends(user, settings) if may_spend and settings.SPENDING_ENABLED else None
+        return [
+            Card(
+                image=image,
+                number=self.start + place,
+                place=place,
+                sentence=self._sentence(image),
+                srcset=_srcset(image),
+                shape=wording.shape_of(image),
+                chosen=image == chosen,
+                spends=spends(image) if spends and _ready(image) else [],
+            )
+            for place, image in enumerate(self.images, 1)
+        ]
+
+    def finals(self, address: Address) -> list[dict[str, Any]]:
+        """What was made on another model from these pictures."""
+        return [
+            {
+                "image": image,
+                "model": wording.model_label(image.model),
+                "number": self._numbers[image.parent_id],
+                "shape": wording.shape_of(image),
+                "srcset": _srcset(image),
+                "sentence": self._sentence(image),
+                "price": wording.money(
+                    image.price if image.cost is None else image.cost, image.currency
+                ),
+                "url": address("change", image.pk),
+                "step_url": address("step", image.pk),
+            }
+            for image in self._finals
+        ]
+
+    def others(self, address: Address) -> list[dict[str, Any]]:
+        """Sheets that were made from pictures of this one: more like them."""
+        rows = (
+            self._children.filter(model=F("parent__model"), batch__isnull=False)
+            .order_by("batch")
+            .values("batch", "parent")
+            .annotate(count=Count("pk"), first=Min("pk"))
+            .order_by("first")[:MOST_FINALS]
+        )
+        return [
+            {
+                "url": address("sheet", row["batch"]),
+                "count": row["count"],
+                "number": self._numbers[row["parent"]],
+            }
+            for row in rows
+        ]
+
+    def source(self, address: Address) -> dict[str, Any] | None:
+        """The one picture that all of these were made from."""
+        parents = {image.parent_id for image in self.images}
+        parent = self.images[0].parent
+        if len(parents) > 1 or parent is None:
+            return None
+        if parent.batch is None or parent.batch == self.batch:
+            return {"image": parent, "url": address("change", parent.pk)}
+        return {"image": parent, "url": f"{address('sheet', parent.batch)}?chosen={parent.pk}"}
+
+    def failed(self, settings: conf.AppSettings) -> Together | None:
+        """Those that failed and may come out well when tried again."""
+        images = [image for image in self.images if may_help(image, settings)]
+        if not images:
+            return None
+        total = _total([image for image in images if not fetched_free(image)], settings)
+        return Together(
+            label=gettext("Try the failed ones again · %(total)s")
+            % {"total": total or gettext("free")},
+            shown=" ".join(attempts_of(images)),
+        )
+
+    def saved(self, settings: conf.AppSettings) -> Together | None:
+        """Those that were saved and not sent yet."""
+        images = [image for image in self.images if image.status == Status.DRAFT]
+        total = _total(images, settings)
+        if not total:
+            return None
+        text = ngettext(
+            "Make %(count)d picture · %(total)s", "Make %(count)d pictures · %(total)s", len(images)
+        )
+        return Together(
+            label=text % {"count": len(images), "total": total},
+            shown=" ".join(attempts_of(images)),
+        )
+
+    # --- asked for once -------------------------------------------------------------------------
+
+    @property
+    def _children(self) -> QuerySet[GeneratedImage]:
+        return self.pictures.filter(parent__in=[image.pk for image in self.images])
+
+    @cached_property
+    def _finals(self) -> list[GeneratedImage]:
+        rows = self._children.exclude(model=F("parent__model")).order_by("-pk")[:MOST_FINALS]
+        return sorted(rows, key=lambda image: image.pk)
+
+    @cached_property
+    def _typical(self) -> Mapping[str, float]:
+        shown = [*self.images, *self._finals]
+        return typical_seconds() if any(image.is_in_progress for image in shown) else {}
+
+    @cached_property
+    def _pause(self) -> str:
+        return wording.pause_message([*self.images, *self._finals])
+
+    @cached_property
+    def _slowest(self) -> GeneratedImage | None:
+        """Of those under way, the one that will probably be there last."""
+        under_way = [image for image in self.images if image.is_in_progress]
+        known = [(seconds_left(image, self._typical), image) for image in under_way]
+        guessed = [(left, image) for left, image in known if left is not None]
+        if guessed:
+            return max(guessed, key=lambda one: one[0])[1]
+        return under_way[-1] if under_way else None
+
+    def _sentence(self, image: GeneratedImage) -> str:
+        return wording.sentence(image, typical=self._typical, pause=self._pause)
+
+    def _spends(
+        self, user: Any, settings: conf.AppSettings
+    ) -> Callable[[GeneratedImage], list[Spends]]:
+        available = {offer.model.id: offer for offer in offers(settings)}
+        allowances = limits.allowances(user)
+
+        def over(offer: Offer, count: int, speed: str) -> str:
+            price = offer.price(speed)
+            amount = price.amount * count if price else Decimal(0)
+            tight = next((one for one in allowances if one.left < amount), None)
+            return "" if tight is None else " ".join(limits.over_limit(tight, amount).messages)
+
+        def found(image: GeneratedImage) -> list[Spends]:
+            own = available.get(image.model)
+            speed = image.rendering_speed
+            rank = TIERS.index(own.model.tier) if own and own.model.tier in TIERS else -1
+            finish = [
+                Spend(
+                    name=f"again:{image.pk}:{offer.model.id}",
+                    label=gettext("Finish on %(tier)s · %(total)s")
+                    % {"tier": offer.tier, "total": offer.total(1, speed)},
+                    over=over(offer, 1, speed),
+                )
+                for offer in better(image, settings)
+                if TIERS.index(offer.model.tier) > rank and offer.total(1, speed)
+            ]
+            more = []
+            if own is not None and own.total(VARIATIONS, speed):
+                more = [
+                    Spend(
+                        name=f"variations:{image.pk}",
+                        label=gettext("More like this · %(total)s")
+                        % {"total": own.total(VARIATIONS, speed)},
+                        over=over(own, VARIATIONS, speed),
+                        elsewhere=True,
+                    )
+                ]
+            return [
+                Spends(
+                    buttons=finish,
+                    help=gettext(
+                        "A new picture from the same request on a better model, not this one "
+                        "with more detail. Seed and references may change nothing."
+                    ),
+                ),
+                Spends(
+                    buttons=more,
+                    help=ngettext(
+                        "%(count)d new picture from the same request, on a sheet of its own.",
+                        "%(count)d new pictures from the same request, on a sheet of their own.",
+                        VARIATIONS,
+                    )
+                    % {"count": VARIATIONS},
+                ),
+            ]
+
+        return found
+
+
+def may_help(image: GeneratedImage, settings: conf.AppSettings) -> bool:
+    """Whether trying this one again may help and surely costs no more than its price.
+
+    Where the earlier attempt may have been charged, its own page asks first.
+    """
+    if image.status != Status.FAILED:
+        return False
+    if fetched_free(image):
+        return True
+    return (
+        image.error_code not in HOPELESS
+        and not may_cost_again(image)
+        and bool(_total([image], settings))
+    )
+
+
+def attempts_of(images: Iterable[GeneratedImage]) -> list[str]:
+    """Each picture with the number of its attempt."""
+    return [f"{image.pk}-{image.attempt}" for image in images]
+
+
+def _ready(image: GeneratedImage) -> bool:
+    return image.status == Status.COMPLETED and bool(image.file)
+
+
+def _total(images: Iterable[GeneratedImage], settings: conf.AppSettings) -> str:
+    """What these cost at today's prices; empty where there are none or one has no price."""
+    available = {offer.model.id: offer for offer in offers(settings)}
+    amount = Decimal(0)
+    for image in images:
+        offer = available.get(image.model)
+        price = offer.price(image.rendering_speed) if offer else None
+        if price is None:
+            return ""
+        amount += price.amount
+    return wording.money(amount, settings.CURRENCY) if amount else ""
+
+
+def _srcset(image: GeneratedImage) -> str:
+    """The stored widths and the original, for the browser to choose from."""
+    if not image.file or not image.width or not image.renditions:
+        return ""
+    files = [(picture_storage.url(one["name"]), one["width"]) for one in image.renditions]
+    files.append((image.url, image.width))
+    # A blank or a comma would end the address there.
+    return ", ".join(
+        f"{url.replace(' ', '%20').replace(',', '%2C')} {width}w" for url, width in files
+    )
