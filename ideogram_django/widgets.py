@@ -108,7 +108,7 @@ class GeneratedImageWidget(forms.Widget):
 
     class Media:
         css = {"all": ["ideogram_django/field.css"]}
-        js = ["ideogram_django/ideogram.js", "ideogram_django/field.js"]
+        js = ["ideogram_django/ideogram.js"]
 
     def id_for_label(self, id_: str, index: str | None = None) -> str:
         """None: the label is the legend of a group of inputs."""
