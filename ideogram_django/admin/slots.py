@@ -85,6 +85,7 @@ class SlotWidget(forms.Widget):
             "given": given,
             "chosen": self.find(given.own) if given.own else None,
             "may_upload": self.may_upload,
+            "wrong": bool(context["widget"]["attrs"].get("aria-invalid")),
             "largest": filesizeformat(conf.current().MAX_IMAGE_BYTES),
         }
         return context
