@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 BASE_DIR = Path(__file__).resolve().parent
 SECRET_KEY = "tests-only"
@@ -60,6 +61,7 @@ else:
     atexit.register(shutil.rmtree, MEDIA_ROOT, ignore_errors=True)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
+DATABASES: dict[str, dict[str, Any]]
 if os.environ.get("TEST_POSTGRES_HOST"):
     DATABASES = {
         "default": {
@@ -79,7 +81,9 @@ else:
     DATABASES = {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": os.environ.get("TEST_SQLITE_NAME", ":memory:"),
+            # Not ":memory:": pytest-django's live server is made before the test database is, and
+            # with that name all its threads would be given this one connection.
+            "NAME": os.environ.get("TEST_SQLITE_NAME", f"{SQLITE_FOLDER}/site.sqlite3"),
             "TEST": {"NAME": f"{SQLITE_FOLDER}/tests.sqlite3"},
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
