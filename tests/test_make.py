@@ -296,14 +296,15 @@ def test_an_upload_reaches_the_provider_through_its_upload_endpoint(
 )
 def test_a_slot_takes_exactly_one(browser, also):
     response = browser.post(ADD, form(**{"reference_image-upload": png(), **also}))
-    assert "only one of these" in slot(response, "reference_image")
+    assert "If it is to be the file, choose the file again." in slot(response, "reference_image")
     assert not GeneratedImage.objects.exists()
 
 
 def test_address_and_picture_together_are_refused_and_both_stay(browser):
     data = {"reference_image": "5", "reference_image-address": "https://a.example/1.png"}
     shown = slot(browser.post(ADD, form(**data)), "reference_image")
-    assert "only one of these" in shown
+    assert "only one of these." in shown
+    assert "the file again" not in shown
     assert value(shown, "reference_image") == "5"
     assert value(shown, "reference_image-address") == "https://a.example/1.png"
 

@@ -99,9 +99,10 @@ class ReferenceField(forms.Field):
 
     widget = SlotWidget
     default_error_messages = {
-        "several": _(
+        "several": _("Choose a picture, upload one, or give an address: only one of these."),
+        "several_with_file": _(
             "Choose a picture, upload one, or give an address: only one of these. "
-            "A file has to be chosen again."
+            "If it is to be the file, choose the file again."
         ),
         "unknown": _("There is no finished picture with the id %(id)s."),
         "may_not_upload": _("You may not upload pictures."),
@@ -132,7 +133,9 @@ class ReferenceField(forms.Field):
     def to_python(self, value: Any) -> str | UploadedPicture:
         given = value if isinstance(value, Given) else Given.of(str(value or ""))
         if given.ways > 1:
-            raise ValidationError(self.error_messages["several"], code="several")
+            # A browser never fills in a file again.
+            code = "several_with_file" if given.upload else "several"
+            raise ValidationError(self.error_messages[code], code="several")
         if given.upload is not None:
             return self._uploaded(given.upload)
         if given.own:
