@@ -167,7 +167,7 @@ def pause_message(images: Iterable[GeneratedImage]) -> str:
 
 
 def time_left(seconds: float) -> str:
-    """``About 10 seconds left.`` A guess, so it is rounded like one."""
+    """``About 10 seconds left.``"""
     if seconds <= 0:
         return gettext("It takes longer than usual.")
     if seconds > 90:
@@ -175,7 +175,7 @@ def time_left(seconds: float) -> str:
         return ngettext(
             "About %(count)d minute left.", "About %(count)d minutes left.", minutes
         ) % {"count": minutes}
-    whole = max(1, round(seconds)) if seconds < 10 else 5 * round(seconds / 5)
+    whole = _roundly(seconds)
     return ngettext("About %(count)d second left.", "About %(count)d seconds left.", whole) % {
         "count": whole
     }
@@ -188,6 +188,20 @@ def duration(seconds: float) -> str:
         return ngettext("%(count)d minute", "%(count)d minutes", minutes) % {"count": minutes}
     whole = max(1, round(seconds))
     return ngettext("%(count)d second", "%(count)d seconds", whole) % {"count": whole}
+
+
+def usual_time(seconds: float, *, here: bool) -> str:
+    """``about 15 s here``: how long pictures take, on this site or as the provider says."""
+    if seconds > 90:
+        said = gettext("about %(count)d min here") if here else gettext("about %(count)d min")
+        return said % {"count": round(seconds / 60)}
+    said = gettext("about %(count)d s here") if here else gettext("about %(count)d s")
+    return said % {"count": _roundly(seconds)}
+
+
+def _roundly(seconds: float) -> int:
+    """A guess, so it is rounded like one."""
+    return max(1, round(seconds)) if seconds < 10 else 5 * round(seconds / 5)
 
 
 def model_label(model_id: str) -> str:

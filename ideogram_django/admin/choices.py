@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
@@ -15,6 +16,11 @@ from ideogram_django.admin.offers import Offer
 
 MAGIC_LABELS = {"Auto": _("Automatic"), "On": _("On"), "Off": _("Off")}
 SPEED_LABELS = {"default": _("Normal"), "turbo": _("Turbo"), "quality": _("Quality")}
+USUAL_SHAPES = ("1:1", "16:9", "4:3", "3:2", "9:16", "3:4", "2:3")
+"""What most pages need; the others stand under "More shapes"."""
+CANVAS = 44
+"""Side of the square that a shape is drawn in."""
+MARGIN = 3
 
 
 class ModelRadios(forms.RadioSelect):
@@ -30,9 +36,60 @@ class ModelRadios(forms.RadioSelect):
                 "data-ideogram-labels": json.dumps(offer.make_labels()),
                 "data-ideogram-styles": json.dumps([s.casefold() for s in offer.model.style_types]),
                 "data-ideogram-shapes": json.dumps(list(offer.model.aspect_ratios)),
-                "data-ideogram-ignores": json.dumps(sorted(offer.model.ignorable)),
             }
         return option
+
+
+class Suggesting(forms.TextInput):
+    """A text input with a list of values to start from; any other may be typed."""
+
+    template_name = "admin/ideogram_django/parts/suggesting.html"
+    suggestions: Iterable[str] = ()
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        context = super().get_context(name, value, attrs)
+        list_id = f"{context['widget']['attrs'].get('id') or name}_suggestions"
+        context["widget"]["attrs"]["list"] = list_id
+        context["widget"] |= {"list_id": list_id, "suggestions": list(self.suggestions)}
+        return context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnShape:
+    """A radio with its shape as a rectangle of the true proportion."""
+
+    radio: Any
+    ratio: str
+    x: int
+    y: int
+    width: int
+    height: int
+    pixels: list[tuple[str, str]]
+    """The size in pixels, with the ids of the models that make it so large."""
+
+
+def draw(radio: Any, offers: Iterable[Offer]) -> DrawnShape:
+    ratio = str(radio.data["value"])
+    wide, high = _sides(ratio) or (1, 1)
+    room = CANVAS - 2 * MARGIN
+    width = max(1, round(room * wide / max(wide, high)))
+    height = max(1, round(room * high / max(wide, high)))
+    by_size: dict[str, list[str]] = {}
+    for offer in offers:
+        shape = offer.model.shape(ratio)
+        if shape is not None and shape.width and shape.height:
+            by_size.setdefault(f"{shape.width} \N{MULTIPLICATION SIGN} {shape.height}", []).append(
+                offer.model.id
+            )
+    return DrawnShape(
+        radio=radio,
+        ratio=ratio,
+        x=(CANVAS - width) // 2,
+        y=(CANVAS - height) // 2,
+        width=width,
+        height=height,
+        pixels=[(size, " ".join(ids)) for size, ids in by_size.items()],
+    )
 
 
 def style_choices(offers: Iterable[Offer], kept: Iterable[str]) -> list[tuple[str, str]]:
@@ -48,21 +105,34 @@ def style_choices(offers: Iterable[Offer], kept: Iterable[str]) -> list[tuple[st
     ]
 
 
-def shape_choices(offers: Iterable[Offer], kept: Iterable[str]) -> list[Any]:
-    """The shapes of all models, each once, by the way they lie."""
-    square: list[tuple[str, str]] = []
-    wide: list[tuple[str, str]] = []
-    tall: list[tuple[str, str]] = []
-    ratios = [ratio for offer in offers for ratio in offer.model.aspect_ratios]
-    for ratio in dict.fromkeys([*ratios, *kept]):
-        width, _colon, height = ratio.partition(":")
-        if width.isdecimal() and height.isdecimal():
-            difference = int(width) - int(height)
-            group = wide if difference > 0 else tall if difference < 0 else square
-            group.append((ratio, ratio))
-    return [
-        ("", gettext("The model decides")),
-        (gettext("Square"), square),
-        (gettext("Wide"), wide),
-        (gettext("Tall"), tall),
-    ]
+def shape_choices(offers: Iterable[Offer], kept: Iterable[str]) -> list[tuple[str, str]]:
+    """The shapes of all models, each once: the usual ones first, the others by how they lie."""
+    ratios = dict.fromkeys(ratio for offer in offers for ratio in offer.model.aspect_ratios)
+    ratios |= dict.fromkeys(ratio for ratio in kept if _sides(ratio))
+    usual = [ratio for ratio in USUAL_SHAPES if ratio in ratios]
+    others = [ratio for ratio in ratios if ratio not in usual]
+    others.sort(key=lambda ratio: _is_tall(ratio))
+    return [("", gettext("The model decides"))] + [(ratio, ratio) for ratio in usual + others]
+
+
+def known_sizes(offers: Iterable[Offer]) -> list[str]:
+    """``2560x1440``, as the provider spells sizes."""
+    return list(
+        dict.fromkeys(
+            f"{shape.width}x{shape.height}"
+            for offer in offers
+            for shape in offer.model.shapes
+            if shape.width and shape.height
+        )
+    )
+
+
+def _sides(ratio: str) -> tuple[int, int] | None:
+    width, _colon, height = ratio.partition(":")
+    sound = width.isdecimal() and height.isdecimal() and int(width) and int(height)
+    return (int(width), int(height)) if sound else None
+
+
+def _is_tall(ratio: str) -> bool:
+    width, height = _sides(ratio) or (1, 1)
+    return height > width

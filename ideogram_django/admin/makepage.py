@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -18,8 +20,11 @@ from ideogram_django import conf, lifecycle
 from ideogram_django.admin.base import PictureAdmin, may_generate, who
 from ideogram_django.admin.limits import standing
 from ideogram_django.admin.making import MakeForm, initial_of
-from ideogram_django.lifecycle import wishes
+from ideogram_django.budget import limits
+from ideogram_django.forms.access import viewable
+from ideogram_django.lifecycle import references, wishes
 from ideogram_django.models import GeneratedImage
+from ideogram_django.querysets import GeneratedImageQuerySet
 from ideogram_django.statuses import Status
 
 SOURCE_MODEL_VAR = "_source_model"
@@ -51,54 +56,72 @@ class MakePage(PictureAdmin):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """From the address; ``?like=<uuid>`` begins with the request of another picture."""
         initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        initial.pop("like", None)
+        like = self._like(request)
+        return {**initial_of(like), **initial} if like else initial
+
+    def _like(self, request: HttpRequest) -> GeneratedImage | None:
+        """The picture that the address asks to begin from, if this person may see it."""
         try:
-            like = uuid.UUID(str(initial.pop("like", "")))
+            wanted = uuid.UUID(request.GET.get("like", ""))
         except ValueError:
-            return initial
-        image = self.get_queryset(request).filter(uuid=like, uploaded=False).first()
-        if image is None or not self.has_view_permission(request, image):
-            return initial
-        return {**initial_of(image), **initial}
+            return None
+        image = self.get_queryset(request).filter(uuid=wanted, uploaded=False).first()
+        return image if image and self.has_view_permission(request, image) else None
+
+    def _usable(self, request: HttpRequest) -> GeneratedImageQuerySet:
+        """The pictures that this person may use as references."""
+        if self.has_view_or_change_permission(request):
+            return GeneratedImage.objects.filter(pk__in=self.get_queryset(request).values("pk"))
+        return viewable(request.user)
 
     def _make_page(
         self, request: HttpRequest, draft: GeneratedImage | None, extra_context: Any
     ) -> HttpResponse:
         popup = IS_POPUP_VAR in request.GET or IS_POPUP_VAR in request.POST
         kwargs: dict[str, Any] = {
-            "may_view": self.has_view_or_change_permission(request),
+            "pictures": self._usable(request),
+            "may_upload": self.has_add_permission(request),
             "single": popup or draft is not None,
             "keep_model": draft.model if draft else "",
         }
         initial = initial_of(draft) if draft else self.get_changeform_initial_data(request)
+        refusal = None
         if request.method == "POST":
             make = "_make" in request.POST
             if make and not may_generate(request):
                 raise PermissionDenied
-            form = MakeForm(request.POST, initial=initial, **kwargs)
-            if form.is_valid():
-                response = self._submitted(request, form, draft, make=make)
-                if response is not None:
-                    return response
+            form = MakeForm(request.POST, request.FILES, initial=initial, **kwargs)
+            valid = form.is_valid()
+            for image in form.keep_uploads(who(request)):
+                self.log_addition(request, image, [{"added": {}}])
+            if valid:
+                try:
+                    response = self._submitted(request, form, draft, make=make)
+                except ValidationError as error:
+                    refusal = Refusal(error, form, request.user)
+                else:
+                    if response is not None:
+                        return response
         else:
-            form = MakeForm(
-                initial={k: v for k, v in initial.items() if k != "request_id"}, **kwargs
-            )
-        return self._render_make_page(request, form, draft, popup, extra_context)
+            # An id out of an address would let somebody else's link decide what is paid for.
+            initial.pop("request_id", None)
+            form = MakeForm(initial=initial, **kwargs)
+        return self._render_make_page(request, form, draft, popup, refusal, extra_context)
 
     def _submitted(
         self, request: HttpRequest, form: MakeForm, draft: GeneratedImage | None, *, make: bool
     ) -> HttpResponse | None:
-        """Save or start; None where the form has to be shown again."""
+        """Save or start; None where the form has to be shown again.
+
+        Raises ``ValidationError`` where the money or somebody's rights do not allow it.
+        """
         images: list[GeneratedImage] | None
-        try:
-            with transaction.atomic():
-                if draft is not None:
-                    images = self._save_draft(request, form, draft, make=make)
-                else:
-                    images = self._save_new(request, form, make=make)
-        except ValidationError as error:
-            form.add_error(None, ValidationError(error.messages))
-            return None
+        with transaction.atomic():
+            if draft is not None:
+                images = self._save_draft(request, form, draft, make=make)
+            else:
+                images = self._save_new(request, form, make=make)
         if images is None:
             return None
         if IS_POPUP_VAR in request.POST:
@@ -110,7 +133,7 @@ class MakePage(PictureAdmin):
         self, request: HttpRequest, form: MakeForm, *, make: bool
     ) -> list[GeneratedImage] | None:
         request_id = form.cleaned_data["request_id"]
-        wanted = [form.options] * form.how_many
+        wanted = [{**form.options, "parent": self._like(request)}] * form.how_many
         earlier = list(
             GeneratedImage.objects.filter(request_id=request_id).order_by("request_number")
         )
@@ -135,7 +158,7 @@ class MakePage(PictureAdmin):
 
         The old ``request_id`` would lead to the old pictures, so a new one is put in.
         """
-        form.data = {**form.data.dict(), "request_id": str(uuid.uuid4())}  # type: ignore[attr-defined]
+        form.fill_in({"request_id": str(uuid.uuid4())})
         form.add_error(
             None,
             _(
@@ -172,6 +195,7 @@ class MakePage(PictureAdmin):
         form: MakeForm,
         draft: GeneratedImage | None,
         popup: bool,
+        refusal: Refusal | None,
         extra_context: Any,
     ) -> HttpResponse:
         settings = conf.current()
@@ -182,7 +206,10 @@ class MakePage(PictureAdmin):
             "subtitle": str(draft) if draft else None,
             "opts": self.opts,
             "form": form,
-            "errors": form.errors,
+            # Django's own template says "Error:" in the title where there are errors.
+            "errors": form.errors or refusal,
+            "problems": form.problems,
+            "refusal": refusal,
             "original": draft,
             "add": draft is None,
             "change": draft is not None,
@@ -204,11 +231,62 @@ class MakePage(PictureAdmin):
         return TemplateResponse(request, "admin/ideogram_django/generatedimage/make.html", context)
 
 
+class Refusal:
+    """Why the button did nothing, and what would work instead."""
+
+    def __init__(self, error: ValidationError, form: MakeForm, user: Any) -> None:
+        self.sentences = error.messages
+        self.advice: list[str] = []
+        codes = {one.code for one in error.error_list} if hasattr(error, "error_list") else set()
+        if "over_limit" in codes:
+            self.advice = list(_advice(form, user))
+
+
+def _advice(form: MakeForm, user: Any) -> Iterator[str]:
+    """Fewer, cheaper, later, or ask: as far as each can help."""
+    left = min((one.left for one in limits.allowances(user)), default=Decimal(0))
+    speed = str(form.cleaned_data.get("rendering_speed") or "")
+    offer, count = form.chosen_offer, form.how_many
+    price = offer.price(speed) if offer else None
+    fewer = int(left // price.amount) if price and price.amount else 0
+    if fewer:
+        yield ngettext(
+            "What is left is enough for %(count)d picture on this model.",
+            "What is left is enough for %(count)d pictures on this model.",
+            fewer,
+        ) % {"count": fewer}
+    affordable = [
+        (found.amount, other)
+        for other in form.offers.values()
+        if other is not offer and (found := other.price(speed)) and found.amount * count <= left
+    ]
+    if affordable:
+        _amount, cheaper = min(affordable, key=lambda one: one[0])
+        yield ngettext(
+            "On %(model)s, %(count)d picture costs %(total)s.",
+            "On %(model)s, %(count)d pictures cost %(total)s.",
+            count,
+        ) % {"model": cheaper.model.label, "count": count, "total": cheaper.total(count, speed)}
+    yield gettext(
+        "You can save this as a draft and make it later, or ask whoever looks after this site "
+        "to raise the limit."
+    )
+
+
 def _same(earlier: list[GeneratedImage], form: MakeForm) -> bool:
     """Whether these pictures were asked for with the very words that the form holds now."""
     checked = wishes.check(form.options).request
     first = earlier[0]
     return len(earlier) == form.how_many and (
-        (first.prompt, first.model, first.parameters)
-        == (checked.prompt, checked.model, dict(checked.parameters))
+        (first.prompt, first.model, _by_content(first.parameters))
+        == (checked.prompt, checked.model, _by_content(checked.parameters))
     )
+
+
+def _by_content(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """With own pictures as what is in them: a double click may upload the same file twice."""
+    own = references.own_pictures(parameters)
+    if not own:
+        return dict(parameters)
+    found = GeneratedImage.objects.filter(uuid__in=own).exclude(sha256="")
+    return references.replace_own(parameters, dict(found.values_list("uuid", "sha256")))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.functional import cached_property
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -15,30 +16,49 @@ from ideogram_django import conf, lifecycle
 from ideogram_django.admin.choices import (
     MAGIC_LABELS,
     SPEED_LABELS,
+    USUAL_SHAPES,
+    DrawnShape,
     ModelRadios,
+    Suggesting,
+    draw,
+    known_sizes,
     shape_choices,
     style_choices,
 )
 from ideogram_django.admin.offers import MOST_DRAFTS, Offer, offers, spelled
-from ideogram_django.apiframe.catalogue import MAGIC_PROMPT_OPTIONS, MAX_PROMPT, RENDERING_SPEEDS
-from ideogram_django.lifecycle import references, wishes
+from ideogram_django.admin.slots import ReferenceField
+from ideogram_django.apiframe.catalogue import (
+    MAGIC_PROMPT_OPTIONS,
+    MAX_PROMPT,
+    MAX_STYLE_REFERENCES,
+    RENDERING_SPEEDS,
+)
+from ideogram_django.estimates import typical_seconds
+from ideogram_django.forms import UploadedPicture
+from ideogram_django.lifecycle import references, uploading, wishes
 from ideogram_django.models import GeneratedImage
-from ideogram_django.statuses import Status
+from ideogram_django.querysets import GeneratedImageQuerySet
 
+LONG_LETTERING = 30
+"""Characters in one pair of quotation marks from which on the form warns."""
+STYLE_SLOTS = tuple(f"style_reference_{number}" for number in range(1, MAX_STYLE_REFERENCES + 1))
+SLOTS = ("reference_image", *STYLE_SLOTS)
 ADVANCED = (
     "negative_prompt",
     "magic_prompt_option",
     "seed",
-    "resolution",
     "style_preset",
+    "resolution",
     "rendering_speed",
-    "reference_image",
-    "style_reference_images",
 )
 
 
 class MakeForm(forms.Form):
-    """What an editor fills in. ``options`` holds the request once the form is valid."""
+    """What an editor fills in. ``options`` holds the request once the form is valid.
+
+    ``pictures``: what this person may use as references. Whoever takes the form calls
+    :meth:`keep_uploads` after ``is_valid()``, whatever that said.
+    """
 
     request_id = forms.UUIDField(widget=forms.HiddenInput)
     prompt = forms.CharField(
@@ -46,21 +66,30 @@ class MakeForm(forms.Form):
         required=False,
         strip=False,
         help_text=_(
-            "Say what the picture shows. Words in “quotation marks” are drawn as lettering."
+            "Say what the picture shows. Words in “quotation marks” are drawn as lettering: "
+            "keep them short."
         ),
         widget=forms.Textarea(
             attrs={"rows": 5, "class": "vLargeTextField", "data-ideogram-limit": MAX_PROMPT}
         ),
     )
     model = forms.ChoiceField(label=_("Model"), widget=ModelRadios)
-    style_type = forms.ChoiceField(label=_("Style"), required=False)
-    aspect_ratio = forms.ChoiceField(label=_("Shape"), required=False)
+    style_type = forms.ChoiceField(label=_("Style"), required=False, widget=forms.RadioSelect)
+    aspect_ratio = forms.ChoiceField(label=_("Shape"), required=False, widget=forms.RadioSelect)
     count = forms.TypedChoiceField(
         label=_("How many"),
         coerce=int,
         choices=[(number, str(number)) for number in range(1, MOST_DRAFTS + 1)],
         help_text=_("Each is a picture of its own, with its own price."),
+        widget=forms.RadioSelect,
     )
+
+    reference_image = ReferenceField(
+        label=_("Reference picture"), help_text=_("Guides the whole picture.")
+    )
+    style_reference_1 = ReferenceField(label=_("Style reference 1"))
+    style_reference_2 = ReferenceField(label=_("Style reference 2"))
+    style_reference_3 = ReferenceField(label=_("Style reference 3"))
 
     negative_prompt = forms.CharField(
         label=_("Negative prompt"),
@@ -79,6 +108,13 @@ class MakeForm(forms.Form):
         label=_("Seed"),
         required=False,
         help_text=_("The same number with the same request can give a similar picture again."),
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+    )
+    style_preset = forms.CharField(
+        label=_("Style preset"),
+        required=False,
+        help_text=_("A named look, such as Watercolor or Bauhaus."),
+        widget=Suggesting,
     )
     resolution = forms.CharField(
         label=_("Size"),
@@ -86,11 +122,7 @@ class MakeForm(forms.Form):
         help_text=_(
             "Width and height in pixels, such as 1024x1024. Instead of a shape, not beside it."
         ),
-    )
-    style_preset = forms.CharField(
-        label=_("Style preset"),
-        required=False,
-        help_text=_("A named look, such as Watercolor or Bauhaus."),
+        widget=Suggesting(attrs={"autocomplete": "off"}),
     )
     rendering_speed = forms.ChoiceField(
         label=_("Rendering speed"),
@@ -98,39 +130,29 @@ class MakeForm(forms.Form):
         choices=[("", _("As the model does it"))]
         + [(value, SPEED_LABELS[value]) for value in RENDERING_SPEEDS],
         help_text=_("Turbo is quicker, Quality more careful."),
+        widget=forms.Select(attrs={"data-ideogram-part": "speed"}),
     )
-    reference_image = forms.CharField(
-        label=_("Reference picture"),
-        required=False,
-        help_text=_(
-            "An https:// address, or the id of a picture in the gallery. Guides the whole picture."
-        ),
-        widget=forms.TextInput(attrs={"class": "vTextField"}),
-    )
-    style_reference_images = forms.CharField(
-        label=_("Style references"),
-        required=False,
-        help_text=_(
-            "Up to three addresses or ids, one on each line. Only their look is taken over."
-        ),
-        widget=forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"}),
-    )
+
+    class Media:
+        css = {"all": ["ideogram_django/field.css", "ideogram_django/make.css"]}
 
     def __init__(
         self,
         *args: Any,
-        may_view: bool = True,
+        pictures: GeneratedImageQuerySet | None = None,
+        may_upload: bool = False,
         single: bool = False,
         keep_model: str = "",
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
+        self._spread_style_references()
         self.initial["style_type"] = str(self.initial.get("style_type", "")).casefold()
         self.settings = conf.current()
         self.offers = {offer.model.id: offer for offer in offers(self.settings)}
-        self.may_view = may_view
         self.options: dict[str, Any] = {}
+        self.uploads: dict[str, UploadedPicture] = {}
         if single:
             del self.fields["count"]
         models = [(offer.model.id, offer.model.label) for offer in self.offers.values()]
@@ -142,12 +164,32 @@ class MakeForm(forms.Form):
         self.fields["model"].widget.offers = self.offers
         self._choices("style_type").choices = style_choices(every, self._given("style_type"))
         self._choices("aspect_ratio").choices = shape_choices(every, self._given("aspect_ratio"))
+        presets = dict.fromkeys(preset for offer in every for preset in offer.model.style_presets)
+        self.fields["style_preset"].widget.suggestions = presets
+        self.fields["resolution"].widget.suggestions = known_sizes(every)
+        for name in SLOTS:
+            slot = self.fields[name]
+            assert isinstance(slot, ReferenceField)  # noqa: S101 - for the type checker
+            slot.allow(
+                GeneratedImage.objects.none() if pictures is None else pictures,
+                may_upload=may_upload,
+            )
         if not self.is_bound:
             self.initial.setdefault("request_id", uuid.uuid4())
             self.initial.setdefault("model", self._default_model())
             default = self.offers.get(self.initial["model"])
             drafts = default is not None and default.model.tier == "draft"
             self.initial.setdefault("count", 4 if drafts else 1)
+            if not single:
+                self.fields["prompt"].widget.attrs["autofocus"] = True
+
+    def _spread_style_references(self) -> None:
+        """A list, or lines out of an address, as the slots show them."""
+        self.initial = dict(self.initial)
+        several = self.initial.pop("style_reference_images", None) or []
+        lines = several.splitlines() if isinstance(several, str) else several
+        for name, text in zip(STYLE_SLOTS, filter(None, map(str.strip, lines)), strict=False):
+            self.initial.setdefault(name, text)
 
     def _choices(self, name: str) -> forms.ChoiceField:
         field = self.fields[name]
@@ -171,109 +213,241 @@ class MakeForm(forms.Form):
         return self.offers.get(str(self["model"].value()))
 
     @property
-    def make_label(self) -> str:
-        """The button's text for what stands in the form now."""
-        offer = self.chosen_offer
+    def chosen_count(self) -> int:
+        """How many stand in the form now; 0 where that is no number that can be made."""
         try:
             count = int(self["count"].value()) if "count" in self.fields else 1
         except (TypeError, ValueError):
-            count = 1
-        if offer is None or not 1 <= count <= MOST_DRAFTS:
+            return 0
+        return count if 1 <= count <= MOST_DRAFTS else 0
+
+    @property
+    def make_label(self) -> str:
+        """The button's text for what stands in the form now."""
+        offer, count = self.chosen_offer, self.chosen_count
+        if offer is None or not count:
             return gettext("Make")
         return offer.make_label(count, str(self["rendering_speed"].value() or ""))
+
+    @cached_property
+    def _cards(self) -> list[dict[str, Any]]:
+        typical = typical_seconds()
+        default = self.offers.get(self._default_model())
+        cards = []
+        for radio in self["model"].subwidgets:
+            offer = self.offers.get(str(radio.data["value"]))
+            cards.append(
+                {
+                    "radio": radio,
+                    "offer": offer,
+                    "main": bool(offer and default and offer.family == default.family),
+                    "chosen": bool(radio.data["selected"]),
+                    "usual_time": offer.usual_time(typical) if offer else "",
+                }
+            )
+        return cards
 
     @property
     def model_cards(self) -> list[dict[str, Any]]:
         """The default's family: Draft, Balanced, Quality."""
-        return [card for card in self._cards() if card["main"]]
+        return [card for card in self._cards if card["main"]]
 
     @property
     def other_cards(self) -> list[dict[str, Any]]:
-        return [card for card in self._cards() if not card["main"]]
+        return [card for card in self._cards if not card["main"]]
 
-    def _cards(self) -> Iterator[dict[str, Any]]:
-        default = self.offers.get(self._default_model())
-        for radio in self["model"].subwidgets:
-            offer = self.offers.get(str(radio.data["value"]))
-            yield {
-                "radio": radio,
-                "offer": offer,
-                "main": bool(offer and default and offer.family == default.family),
-                "chosen": bool(radio.data["selected"]),
-            }
+    @property
+    def other_models_open(self) -> bool:
+        return any(card["chosen"] for card in self.other_cards)
+
+    @cached_property
+    def _shapes(self) -> list[DrawnShape]:
+        return [draw(radio, self.offers.values()) for radio in self["aspect_ratio"].subwidgets]
+
+    @property
+    def usual_shapes(self) -> list[DrawnShape]:
+        """The model's own choice, and the shapes that most pages need."""
+        return [shape for shape in self._shapes if shape.ratio in ("", *USUAL_SHAPES)]
+
+    @property
+    def other_shapes(self) -> list[DrawnShape]:
+        return [shape for shape in self._shapes if shape.ratio not in ("", *USUAL_SHAPES)]
+
+    @property
+    def other_shapes_open(self) -> bool:
+        return any(shape.radio.data["selected"] for shape in self.other_shapes)
+
+    @property
+    def lettering_limit(self) -> int:
+        return LONG_LETTERING
+
+    @property
+    def style_slots(self) -> list[Any]:
+        return [self[name] for name in STYLE_SLOTS]
+
+    @property
+    def references_open(self) -> bool:
+        """Open where something in there was given or is wrong."""
+        return any(self[name].errors or _is_given(self[name].value()) for name in SLOTS)
 
     @property
     def advanced(self) -> list[dict[str, Any]]:
         """The rarer fields, each with the models that may take no notice of it."""
-        rows = []
-        for name in ADVANCED:
-            ignoring = [o.family_label for o in self.offers.values() if o.model.may_ignore(name)]
-            rows.append({"field": self[name], "ignored_by": ", ".join(dict.fromkeys(ignoring))})
-        return rows
+        notes = self.notes
+        return [{"field": self[name], "notes": notes.get(name, ())} for name in ADVANCED]
 
     @property
     def advanced_open(self) -> bool:
         """Open where something in there was filled in or is wrong."""
         return any(self[name].errors or self[name].value() for name in ADVANCED)
 
+    @cached_property
+    def notes(self) -> dict[str, list[tuple[str, str]]]:
+        """Per parameter: ids of models, and the sentence that holds for them."""
+        return {
+            name: [
+                (" ".join(o.model.id for o in family), sentence)
+                for family in self._families()
+                if (sentence := _note(name, family[0]))
+            ]
+            for name in lifecycle.PARAMETERS
+        }
+
+    def _families(self) -> Iterator[list[Offer]]:
+        """Offers of which the same is true, together."""
+        by_label: dict[str, list[Offer]] = {}
+        for offer in self.offers.values():
+            by_label.setdefault(offer.family_label, []).append(offer)
+        yield from by_label.values()
+
+    @property
+    def problems(self) -> list[dict[str, Any]]:
+        """Every error with its field and where the page shows it, in the page's order."""
+        found: list[dict[str, Any]] = [
+            {"label": "", "anchor": "", "text": text} for text in self.non_field_errors()
+        ]
+        for name, field in self.fields.items():
+            for text in self[name].errors:
+                hidden = isinstance(field.widget, forms.HiddenInput)
+                found.append(
+                    {
+                        "label": "" if hidden else field.label,
+                        "anchor": "" if hidden else self[name].auto_id,
+                        "text": text,
+                    }
+                )
+        return found
+
     # --- checking -------------------------------------------------------------------------------
 
-    def clean_reference_image(self) -> str:
-        return self._own(self.cleaned_data["reference_image"].strip())
-
-    def clean_style_reference_images(self) -> list[str]:
-        lines = self.cleaned_data["style_reference_images"].splitlines()
-        return [self._own(line.strip()) for line in lines if line.strip()]
-
-    def _own(self, text: str) -> str:
-        """A bare id as a reference to our own picture, which must be there and may be seen."""
-        try:
-            own = uuid.UUID(text.removeprefix(references.OWN))
-        except ValueError:
-            return text
-        pictures = GeneratedImage.objects.filter(uuid=own, status=Status.COMPLETED)
-        if not self.may_view or not pictures.exclude(file="").exists():
-            raise ValidationError(
-                _("There is no finished picture with the id %(id)s."),
-                code="reference",
-                params={"id": own},
-            )
-        return f"{references.OWN}{own}"
-
     def clean(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        # Noted before anything else is checked: a good file is kept whatever is wrong elsewhere.
+        self.uploads = {
+            name: data[name] for name in SLOTS if isinstance(data.get(name), UploadedPicture)
+        }
+        self.options = self._options(lambda upload: f"{references.OWN}{uuid.uuid4()}")
+        if "model" in data:
+            try:
+                wishes.check(self.options, self.settings)
+            except ValidationError as error:
+                self._take(error)
+        return data
+
+    def _options(self, stored: Callable[[UploadedPicture], str]) -> dict[str, Any]:
+        """The request as it stands in the form; ``stored`` gives the reference for an upload."""
         data = self.cleaned_data
         options = {
             name: data[name]
             for name in lifecycle.PARAMETERS
-            if data.get(name) not in ("", None, [])
+            if name not in SLOTS and data.get(name) not in ("", None, [])
         }
+        slots = {
+            name: stored(value) if isinstance(value, UploadedPicture) else value
+            for name in SLOTS
+            if (value := data.get(name))
+        }
+        if "reference_image" in slots:
+            options["reference_image"] = slots.pop("reference_image")
+        if slots:
+            options["style_reference_images"] = list(slots.values())
         options["prompt"] = data.get("prompt", "")
+        if "model" in data:
+            options["model"] = data["model"]
         offer = self.offers.get(data.get("model", ""))
         if "style_type" in options and offer is not None:
             # Beyond the model's own list the label is what people can recognise in the sentence.
             written = spelled(options["style_type"], offer.model.style_types)
             options["style_type"] = written if offer.model.style_types else written.capitalize()
-        if "model" in data:
-            options["model"] = data["model"]
-            try:
-                wishes.check(options, self.settings)
-            except ValidationError as error:
-                self._take(error)
-        self.options = options
-        return data
+        return options
 
     def _take(self, error: ValidationError) -> None:
         """Each sentence beside its field; one that has no field here, on top."""
         for name, problems in error.error_dict.items():
+            if name == "style_reference_images":
+                given = [slot for slot in STYLE_SLOTS if self.cleaned_data.get(slot)]
+                name = given[0] if given else STYLE_SLOTS[0]
             self.add_error(name if name in self.fields else None, problems)
 
     @property
     def how_many(self) -> int:
         return int(self.cleaned_data.get("count") or 1)
 
+    # --- uploads --------------------------------------------------------------------------------
+
+    def keep_uploads(self, user: Any) -> list[GeneratedImage]:
+        """Store good files and show them as chosen; also of a form that has errors elsewhere.
+
+        A browser never sends a file twice by itself, so what is not kept now is lost. The very
+        same file again, by the same person, is the picture that it became before. Gives the new
+        pictures.
+        """
+        kept: dict[str, GeneratedImage] = {}
+        new = []
+        for name, upload in self.uploads.items():
+            image = uploading.earlier_upload(
+                GeneratedImage.objects.all(), upload.file, requested_by=user
+            )
+            if image is None:
+                image = upload.store(requested_by=user)
+                new.append(image)
+            kept[name] = image
+        if kept:
+            self.fill_in({name: str(image.uuid) for name, image in kept.items()})
+            for name, image in kept.items():
+                if name in self.cleaned_data:
+                    self.cleaned_data[name] = f"{references.OWN}{image.uuid}"
+            self.options = self._options(lambda upload: "")
+            self.uploads = {}
+        return new
+
+    def fill_in(self, values: Mapping[str, str]) -> None:
+        """Show these in place of what was typed; an upload gives way to what it has become."""
+        data: Any = self.data
+        files: Any = self.files
+        data, files = data.copy(), files.copy()
+        for name, value in values.items():
+            data[name] = value
+            files.pop(f"{name}-upload", None)
+        self.data, self.files = data, files
+
+
+def _is_given(value: Any) -> bool:
+    return bool(getattr(value, "ways", value))
+
+
+def _note(name: str, offer: Offer) -> str:
+    """What to know about this parameter on this model, if anything."""
+    gaps = {"model": offer.family_label}
+    if name not in offer.model.parameters:
+        return gettext("%(model)s does not take this.") % gaps
+    if offer.model.may_ignore(name):
+        return gettext("May change nothing on %(model)s.") % gaps
+    if name == "magic_prompt_option" and offer.model.may_ignore(name, "Off"):
+        return gettext("“Off” may change nothing on %(model)s.") % gaps
+    return ""
+
 
 def initial_of(image: GeneratedImage) -> dict[str, Any]:
-    """A draft as the form shows it."""
-    initial: dict[str, Any] = {"prompt": image.prompt, "model": image.model, **image.parameters}
-    initial["style_reference_images"] = "\n".join(image.style_reference_images)
-    return initial
+    """A request as the form shows it."""
+    return {"prompt": image.prompt, "model": image.model, **image.parameters}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf, wording
 from ideogram_django.apiframe import catalogue
@@ -16,6 +17,12 @@ from ideogram_django.budget import ledger
 from ideogram_django.models import GeneratedImage
 
 MOST_DRAFTS = 8
+PURPOSES = {
+    "draft": _("To try ideas side by side."),
+    "balanced": _("For most finished pictures."),
+    "quality": _("For pictures that are looked at closely."),
+}
+"""What each tier is for, in one line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +36,10 @@ class Offer:
     def tier(self) -> str:
         """Draft, Balanced, Quality, or nothing."""
         return str(wording.TIERS.get(self.model.tier, ""))
+
+    @property
+    def purpose(self) -> str:
+        return str(PURPOSES.get(self.model.tier, ""))
 
     @property
     def family(self) -> str:
@@ -55,6 +66,14 @@ class Offer:
             max((p.amount for p in map(self.price, RENDERING_SPEEDS) if p), default=None),
             self.settings.CURRENCY,
         )
+
+    def usual_time(self, typical: Mapping[str, float]) -> str:
+        """``about 15 s here``, from :func:`estimates.typical_seconds`; empty without a guess."""
+        seconds = typical.get(self.model.id)
+        if seconds is None:
+            return ""
+        # Without enough pictures of its own a site gets the provider's average, to the second.
+        return wording.usual_time(seconds, here=seconds != self.model.typical_seconds)
 
     def make_labels(self) -> dict[str, list[str]]:
         """The button's text for 1, 2, … pictures, by rendering speed; "" stands for the default."""

@@ -100,6 +100,16 @@ def from_upload(
     return image
 
 
+def earlier_upload(
+    queryset: GeneratedImageQuerySet, file: File[bytes], *, requested_by: Any
+) -> GeneratedImage | None:
+    """The picture that this person's upload of the very same bytes has become before, if any."""
+    if getattr(requested_by, "pk", None) is None:
+        return None
+    earlier = queryset.filter(requested_by=requested_by, uploaded=True, sha256=_sha256(file))
+    return earlier.filter(status=Status.COMPLETED).exclude(file="").order_by("-pk").first()
+
+
 def _binary(file: File[bytes]) -> Any:
     """What lies under Django's wrapper; the picture checks know nothing of Django."""
     return file.file if getattr(file, "file", None) is not None else file
