@@ -1,4 +1,4 @@
-"""For forms outside the admin."""
+"""For forms outside the admin, and for formsets anywhere."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.db import transaction
 
 from ideogram_django.forms.answers import GenerationRequest
 from ideogram_django.forms.fields import GeneratedImageField
+from ideogram_django.forms.relatives import together
 
 
 class GeneratedImageFormMixin:
@@ -43,3 +44,25 @@ class GeneratedImageFormMixin:
         form: Any = super()
         with transaction.atomic():
             return form.save(commit)
+
+
+class GeneratedImageFormSetMixin:
+    """Before ``BaseModelFormSet``: the pictures of all its records come with a few queries."""
+
+    form: Any
+
+    def get_queryset(self) -> Any:
+        formset: Any = super()
+        fetched = hasattr(self, "_queryset")
+        records = formset.get_queryset()
+        if not fetched:
+            together(list(records), self._picture_names())
+        return records
+
+    def _picture_names(self) -> list[str]:
+        columns = {column.name for column in self.form._meta.model._meta.concrete_fields}
+        return [
+            name
+            for name, field in self.form.base_fields.items()
+            if isinstance(field, GeneratedImageField) and name in columns
+        ]
