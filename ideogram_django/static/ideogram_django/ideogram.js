@@ -1,28 +1,25 @@
 /*
- * Pictures that bring themselves up to date, and the make form's small helps.
- * Every page works without this file, by loading it again.
+ * Pictures that bring themselves up to date, and what makes choosing and making them quicker.
+ * Every page works without this file, by loading it again. What markup it looks for:
  *
- * What markup it looks for (all of it optional):
- *
- *   [data-ideogram-status-url="…"]     an ancestor that says where to ask; [data-ideogram-token]
- *                                      on it is sent along as "token"
- *     [data-ideogram-image="<uuid>"][data-ideogram-status="<status>"]
- *                                      one picture; asked about until its status is a final one;
- *                                      [data-ideogram-name] on it is what is read out
- *       [data-ideogram-label]          text: the status in words
- *       progress[data-ideogram-progress]  its value; hidden when nothing is under way
- *       [data-ideogram-thumb]          gets an <img> when there is one ([data-ideogram-alt] on it
- *                                      is its alternative text)
- *       [data-ideogram-error]          text: why it failed
- *     [data-ideogram-refresh][id]      a region that is fetched anew when a picture ends
- *     [data-ideogram-live]             a live region (aria-live) that tells each change once
- *   [data-ideogram-show][hidden]       shown, because it needs this script
- *   textarea[data-ideogram-limit="n"]  counted into the next [data-ideogram-counter]
- *   form[data-ideogram-make]           prices on the button, styles and shapes of the model
- *
- * An "ideogram:change" event (detail: the picture as the server told it) bubbles from every
- * element whose status changed. Markup that is added later (an inline row) needs nothing: the
- * next look finds it; `ideogram:look` on the document asks for one now.
+ * Live pictures: [data-ideogram-status-url] (and -token) on an ancestor says where to ask about
+ *   each [data-ideogram-image="<uuid>"][data-ideogram-status][data-ideogram-name] in it, until its
+ *   status is a final one. In a picture: [-label], [-sentence], [-error] get text, [-thumb] an img
+ *   (-alt: its text), progress[-progress] a value. [-refresh][id] is fetched anew when one ends;
+ *   [-live], an aria-live region, tells each change once. "ideogram:look" on document: look now.
+ * Forms sent in place: form or button[data-ideogram-swap="id id"] takes the regions with these ids
+ *   from the page that comes back; an empty list on a button: not in place.
+ * Choosing: [data-ideogram-slot][-choose-url] with input[-reference="<as it was>"], [-by-hand] that
+ *   is hidden, button[-open], template[-dialog], [-chosen] holding [-chosen-thumb], [-chosen-text]
+ *   and button[-undo], input[type=file][-upload].
+ * Typing: textarea[data-ideogram-limit="n"] is counted into the [-counter] beside it; the
+ *   [-lettering="n"] beside it shows while words in quotation marks are longer than n.
+ * Prices: [data-ideogram-make] with [-part="model|count|speed|style|shape"], [-make-label],
+ *   [-for-model="id id"].
+ * The field: [data-ideogram-field], a slot with input[-clear], input[-make-tick],
+ *   textarea[-prompt], input[-offered], radios in [-drafts][id] (its -token and -request take the
+ *   place of the old ones), button[-now], [-gaps="name name"], [-sent], [-empty].
+ * [data-ideogram-show][hidden] is shown because this runs, [data-ideogram-hide] is hidden.
  */
 "use strict";
 {
@@ -32,45 +29,39 @@
     const SLOWER = 1.25;      // each look without news waits this much longer
     const STILL = 30 * 60000; // without news for so long, we stop until the page is looked at again
     const MOST = 200;         // the server answers about so many at once
+    const PAUSE = 250;        // ms without typing before the gallery is searched
+
+    const all = (root, selector) => [...root.querySelectorAll(selector)];
+    const found = (root, name) => root.querySelector(`[data-ideogram-${name}]`);
+
+    // --- live pictures --------------------------------------------------------------------------
 
     let wait = FIRST;
     let timer = null;
     let lastNews = Date.now();
     let asking = false;
 
-    const unfinished = (root) =>
-        [...root.querySelectorAll("[data-ideogram-image]")].filter(
-            (one) => !FINAL.has(one.dataset.ideogramStatus) &&
-                one.closest("[data-ideogram-status-url]") === root,
-        );
-
-    const roots = () => [...document.querySelectorAll("[data-ideogram-status-url]")];
+    const roots = () => all(document, "[data-ideogram-status-url]");
+    const unfinished = (root) => all(root, "[data-ideogram-image]").filter(
+        (one) => !FINAL.has(one.dataset.ideogramStatus) &&
+            one.closest("[data-ideogram-status-url]") === root,
+    );
 
     function schedule() {
         clearTimeout(timer);
         timer = null;
-        if (document.hidden || Date.now() - lastNews > STILL) {
-            return;
-        }
-        if (roots().some((root) => unfinished(root).length)) {
-            timer = setTimeout(look, wait);
-        }
+        if (document.hidden || Date.now() - lastNews > STILL) return;
+        if (roots().some((root) => unfinished(root).length)) timer = setTimeout(look, wait);
     }
 
     async function look() {
-        if (asking || document.hidden) {
-            return;
-        }
+        if (asking || document.hidden) return;
         asking = true;
         let news = false;
         try {
             // One request per address: a form with five pictures in it asks once.
-            const byAddress = new Map();
-            for (const root of roots()) {
-                const key = `${root.dataset.ideogramStatusUrl} ${root.dataset.ideogramToken || ""}`;
-                byAddress.set(key, [...(byAddress.get(key) || []), root]);
-            }
-            for (const group of byAddress.values()) {
+            const asked = ({ dataset }) => `${dataset.ideogramStatusUrl} ${dataset.ideogramToken}`;
+            for (const group of Object.values(Object.groupBy(roots(), asked))) {
                 news = (await ask(group)) || news;
             }
         } catch {
@@ -78,38 +69,20 @@
         } finally {
             asking = false;
         }
-        if (news) {
-            lastNews = Date.now();
-        }
+        if (news) lastNews = Date.now();
         wait = news ? FIRST : Math.min(wait * SLOWER, SLOWEST);
         schedule();
     }
 
     async function ask(group) {
-        const ids = new Set(
-            group.flatMap(unfinished).map((one) => one.dataset.ideogramImage),
-        );
-        if (!ids.size) {
-            return false;
-        }
-        const address = new URL(group[0].dataset.ideogramStatusUrl, document.baseURI);
-        address.searchParams.set("ids", [...ids].slice(0, MOST).join(","));
-        if (group[0].dataset.ideogramToken) {
-            address.searchParams.set("token", group[0].dataset.ideogramToken);
-        }
-        const answer = await fetch(address, {
-            credentials: "same-origin",
-            headers: { Accept: "application/json" },
-        });
-        if (!answer.ok) {
-            return false;
-        }
+        const ids = new Set(group.flatMap(unfinished).map((one) => one.dataset.ideogramImage));
+        if (!ids.size) return false;
+        const { ideogramStatusUrl, ideogramToken = "" } = group[0].dataset;
+        const query = { ids: [...ids].slice(0, MOST).join(","), token: ideogramToken };
+        const answer = await fetch(`${ideogramStatusUrl}?${new URLSearchParams(query)}`);
+        if (!answer.ok) return false;
         const { images } = await answer.json();
-        let news = false;
-        for (const root of group) {
-            news = bringUpToDate(root, images) || news;
-        }
-        return news;
+        return group.map((root) => bringUpToDate(root, images)).some(Boolean);
     }
 
     function bringUpToDate(root, images) {
@@ -117,46 +90,36 @@
         let news = false;
         let ended = false;
         for (const image of images) {
-            for (const one of root.querySelectorAll(`[data-ideogram-image="${CSS.escape(image.uuid)}"]`)) {
+            for (const one of all(root, `[data-ideogram-image="${CSS.escape(image.uuid)}"]`)) {
                 const changed = one.dataset.ideogramStatus !== image.status;
                 news = fill(one, image) || changed || news;
-                if (changed) {
-                    one.dataset.ideogramStatus = image.status;
-                    ended = ended || image.finished;
-                    if (one.dataset.ideogramName || !told.has(image.uuid)) {
-                        const name = one.dataset.ideogramName;
-                        told.set(image.uuid, name ? `${name}: ${image.label}` : image.label);
-                    }
-                    one.dispatchEvent(
-                        new CustomEvent("ideogram:change", { bubbles: true, detail: image }),
-                    );
+                if (!changed) continue;
+                one.dataset.ideogramStatus = image.status;
+                ended = ended || image.finished;
+                const name = one.dataset.ideogramName;
+                if (name || !told.has(image.uuid)) {
+                    told.set(image.uuid, name ? `${name}: ${image.label}` : image.label);
                 }
             }
         }
-        if (told.size) {
-            speak(root, [...told.values()].join(". "));
-        }
-        if (ended) {
-            refresh(root);
-        }
+        if (told.size) speak(root, [...told.values()].join(". "));
+        if (ended) refresh(root);
         return news;
     }
 
-    // The parts that belong to this picture and not to another one inside it.
-    const parts = (one, selector) =>
-        [...one.querySelectorAll(selector)].filter(
+    function fill(one, image) {
+        // The parts that belong to this picture and not to another one inside it.
+        const parts = (selector) => all(one, selector).filter(
             (part) => part.closest("[data-ideogram-image]") === one,
         );
-
-    function fill(one, image) {
+        const write = (selector, text) => parts(selector).forEach((part) => {
+            if (part.textContent !== text) part.textContent = text;
+        });
         let news = false;
-        for (const label of parts(one, "[data-ideogram-label]")) {
-            label.textContent = image.label;
-        }
-        for (const error of parts(one, "[data-ideogram-error]")) {
-            error.textContent = image.error || "";
-        }
-        for (const bar of parts(one, "progress[data-ideogram-progress]")) {
+        write("[data-ideogram-label]", image.label);
+        write("[data-ideogram-sentence]", image.sentence);
+        write("[data-ideogram-error]", image.error || "");
+        for (const bar of parts("progress[data-ideogram-progress]")) {
             bar.hidden = FINAL.has(image.status);
             if (image.progress === null) {
                 bar.removeAttribute("value");
@@ -165,17 +128,13 @@
                 news = true;
             }
         }
-        for (const box of parts(one, "[data-ideogram-thumb]")) {
-            show(box, image);
-        }
+        parts("[data-ideogram-thumb]").forEach((box) => show(box, image));
         return news;
     }
 
     function show(box, image) {
         let picture = box.querySelector("img");
-        if (!image.thumbnail || (picture && picture.getAttribute("src") === image.thumbnail)) {
-            return;
-        }
+        if (!image.thumbnail || picture?.getAttribute("src") === image.thumbnail) return;
         if (!picture) {
             picture = document.createElement("img");
             picture.alt = box.dataset.ideogramAlt || "";
@@ -189,123 +148,452 @@
         picture.src = image.thumbnail;
     }
 
-    function speak(root, text) {
-        const live = root.querySelector("[data-ideogram-live]");
-        if (live) {
-            live.textContent = text;
-        }
-    }
-
-    // What can be done next, and the large picture, are the server's to say. Only regions that
-    // hold nothing typed are marked, so nobody loses a word.
-    async function refresh(root) {
-        const regions = [...root.querySelectorAll("[data-ideogram-refresh][id]")];
-        if (!regions.length) {
-            return;
-        }
-        const answer = await fetch(location.href, { credentials: "same-origin" });
-        if (!answer.ok) {
-            return;
-        }
-        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-        for (const region of regions) {
-            const fresh = page.getElementById(region.id);
-            if (fresh) {
-                const focused = region.contains(document.activeElement);
-                region.replaceWith(document.adoptNode(fresh));
-                if (focused) {
-                    fresh.tabIndex = -1;
-                    fresh.focus();
-                }
-            }
-        }
+    function speak(near, text) {
+        const live = found(near, "live") || found(document, "live");
+        if (live && text) live.textContent = text;
     }
 
     function wakeUp() {
-        if (!document.hidden) {
-            lastNews = Date.now();
-            wait = FIRST;
-            clearTimeout(timer);
-            look();
+        if (document.hidden) return;
+        lastNews = Date.now();
+        wait = FIRST;
+        clearTimeout(timer);
+        look();
+    }
+
+    // --- regions of a page that came back -------------------------------------------------------
+
+    // What can be done next, and the large picture, are the server's to say.
+    async function refresh(root) {
+        const ids = all(root, "[data-ideogram-refresh][id]").map((region) => region.id);
+        const answer = ids.length && await fetch(location.href);
+        if (answer.ok) replaceRegions(ids, parsed(await answer.text()));
+    }
+
+    const parsed = (html) => new DOMParser().parseFromString(html, "text/html");
+
+    function replaceRegions(ids, page) {
+        const pairs = ids
+            .map((id) => [document.getElementById(id), page.getElementById(id)])
+            .filter(([old, fresh]) => old && fresh);
+        for (const [old, fresh] of pairs) {
+            const held = old.contains(document.activeElement) && document.activeElement;
+            for (const box of all(old, "input:is([type=radio], [type=checkbox])")) {
+                const same = box.checked !== box.defaultChecked && counterpart(fresh, box);
+                if (same) same.checked = box.checked;
+            }
+            old.replaceWith(document.adoptNode(fresh));
+            begin(fresh);
+            if (held) {
+                fresh.tabIndex = -1; // for the case that the control is gone
+                (counterpart(fresh, held) || fresh).focus();
+            }
+        }
+        schedule();
+        return pairs.length;
+    }
+
+    // The control that stands where this one stood: the same id, or else the same name and value.
+    function counterpart(region, control) {
+        const same = (name) => one => one.getAttribute(name) === control.getAttribute(name);
+        const alike = all(region, control.localName);
+        return (control.id && alike.find(same("id"))) ||
+            alike.find((one) => ["name", "value", "href", "formaction"].every((n) => same(n)(one)));
+    }
+
+    // --- forms sent in place --------------------------------------------------------------------
+
+    async function sendInPlace(event) {
+        const form = event.target;
+        const button = event.submitter;
+        const list = button?.dataset.ideogramSwap ?? form.dataset.ideogramSwap;
+        if (!list || event.defaultPrevented || form.dataset.ideogramAsIs) return;
+        event.preventDefault();
+        if (form.ariaBusy === "true") return;
+        form.ariaBusy = "true";
+        // Not form.action: an input of that name would be in its place.
+        const given = (name) => button?.getAttribute(`form${name}`) ?? form.getAttribute(name) ?? "";
+        const address = new URL(given("action"), location.href);
+        const data = new FormData(form, button);
+        const post = given("method").toLowerCase() === "post";
+        if (!post) address.search = new URLSearchParams(data);
+        try {
+            const answer = await fetch(address, post ? { method: "POST", body: data } : {});
+            if (!answer.ok) throw new Error(String(answer.status));
+            const page = parsed(await answer.text());
+            if (replaceRegions(list.split(" "), page)) showMessages(form, page);
+            else location.assign(answer.url);
+        } catch {
+            // The browser shows what went wrong better than we could. Ids keep it from paying twice.
+            form.dataset.ideogramAsIs = "yes";
+            form.requestSubmit(button);
+            delete form.dataset.ideogramAsIs;
+        } finally {
+            form.ariaBusy = "false";
         }
     }
 
-    // --- the make form --------------------------------------------------------------------------
+    function showMessages(near, page) {
+        document.querySelector(".messagelist")?.remove();
+        const fresh = page.querySelector(".messagelist");
+        if (!fresh) return;
+        speak(near, all(fresh, "li").map((one) => one.textContent.trim()).join(" "));
+        document.getElementById("content")?.before(document.adoptNode(fresh));
+    }
 
-    function countCharacters(area) {
-        const limit = Number(area.dataset.ideogramLimit);
-        const counter = area.parentElement.querySelector("[data-ideogram-counter]");
-        if (!counter) {
-            return;
-        }
-        const count = () => {
+    // --- typing and prices ----------------------------------------------------------------------
+
+    function count(area, text = area.value) {
+        const counter = found(area.parentElement, "counter");
+        if (counter) {
             // As the provider counts: UTF-16 code units, a line end being one.
-            counter.textContent = `${area.value.length} / ${limit}`;
-            counter.classList.toggle("ideogram-over", area.value.length > limit);
-        };
-        counter.hidden = false;
-        area.addEventListener("input", count);
-        count();
-    }
-
-    function restrict(select, known, key) {
-        if (!select) {
-            return;
+            const limit = Number(area.dataset.ideogramLimit);
+            counter.textContent = `${text.length} / ${limit}`;
+            counter.classList.toggle("ideogram-over", text.length > limit);
+            counter.hidden = false;
         }
-        for (const option of select.options) {
-            const fits = !option.value || !known.length || known.includes(key(option.value));
-            // What is chosen stays visible: the server's sentence explains it, silence would not.
-            option.hidden = !fits && !option.selected;
-            option.disabled = !fits && !option.selected;
-        }
-        for (const group of select.querySelectorAll("optgroup")) {
-            group.hidden = [...group.children].every((option) => option.hidden);
+        const warning = found(area.parentElement, "lettering");
+        if (warning) {
+            const quoted = text.match(/["“”„«»][^"“”„«»]+["“”„«»]/g) || [];
+            const longest = Math.max(0, ...quoted.map((words) => words.length - 2));
+            warning.hidden = longest <= Number(warning.dataset.ideogramLettering);
         }
     }
 
-    function makeForm(form) {
-        const button = form.querySelector("[data-ideogram-make-label]");
-        const field = (name) => form.elements.namedItem(name);
-        const update = () => {
-            const radio = form.querySelector('input[name="model"]:checked');
-            if (!radio || !radio.dataset.ideogramLabels) {
-                return;
-            }
-            const labels = JSON.parse(radio.dataset.ideogramLabels);
-            const speed = field("rendering_speed")?.value || "";
-            const count = Number(field("count")?.value || 1);
-            if (button) {
-                button.textContent = (labels[speed] || labels[""])[count - 1];
-            }
-            restrict(field("style_type"), JSON.parse(radio.dataset.ideogramStyles), (v) => v.toLowerCase());
-            restrict(field("aspect_ratio"), JSON.parse(radio.dataset.ideogramShapes), (v) => v);
+    function priceTags(box) {
+        const part = (name) => box.querySelector(`[data-ideogram-part="${name}"]`);
+        const value = (name) => {
+            const one = part(name);
+            return (one?.querySelector("input:checked") ?? one)?.value ?? "";
         };
-        form.addEventListener("change", update);
-        // The browser may put back what was typed before, after this script has run.
-        addEventListener("pageshow", update);
-        update();
+        const model = box.querySelector('[data-ideogram-part="model"] input:checked') || box;
+        if (!model.dataset.ideogramLabels) return;
+        const labels = JSON.parse(model.dataset.ideogramLabels);
+        const label = (labels[value("speed")] || labels[""])[Number(value("count") || 1) - 1];
+        for (const button of all(box, "[data-ideogram-make-label]")) button.textContent = label;
+        if (model === box) return;
+        restrict(part("style"), JSON.parse(model.dataset.ideogramStyles), (v) => v.toLowerCase());
+        restrict(part("shape"), JSON.parse(model.dataset.ideogramShapes), (v) => v);
+        for (const hint of all(box, "[data-ideogram-for-model]")) {
+            hint.hidden = !hint.dataset.ideogramForModel.split(" ").includes(model.value);
+        }
+    }
+
+    // What is chosen stays visible: the server's sentence explains it, silence would not.
+    function restrict(part, known, key) {
+        for (const one of part ? all(part, "option, input") : []) {
+            const chosen = one.selected || one.checked;
+            const fits = chosen || !one.value || !known.length || known.includes(key(one.value));
+            (one.closest("label") || one).hidden = !fits;
+            one.disabled = !fits;
+        }
+    }
+
+    // --- choosing from the gallery --------------------------------------------------------------
+
+    let dialog = null; // one for the page
+    let choosing = null; // the slot that it is open for
+    let request = 0;
+
+    class Slot {
+        constructor(root) {
+            this.root = root;
+            this.reference = found(root, "reference");
+            this.upload = found(root, "upload");
+            this.chosen = found(root, "chosen");
+            this.opener = found(root, "open");
+            if (this.reference && this.opener && root.dataset.ideogramChooseUrl) {
+                this.opener.hidden = false;
+                all(root, "[data-ideogram-by-hand]").forEach((one) => { one.hidden = true; });
+                if (this.reference.value !== this.original && this.chosen?.hidden) {
+                    this.showChosen(this.reference.value, "");
+                }
+            }
+            root.addEventListener("click", (event) => this.clicked(event.target));
+            root.addEventListener("change", (event) => this.changed(event.target));
+        }
+
+        get original() { return this.reference?.dataset.ideogramReference ?? ""; }
+
+        clicked(target) {
+            if (target.closest("[data-ideogram-open]")) {
+                openDialog(this);
+            } else if (target.closest("[data-ideogram-undo]")) {
+                this.unchoose();
+                this.opener.focus();
+            }
+        }
+
+        changed(input) {
+            if (input === this.upload && input.value) this.only("upload");
+        }
+
+        // What was chosen last holds; the server refuses two at once.
+        only(way) {
+            if (way !== "choice" && this.reference) this.unchoose();
+            if (way !== "upload" && this.upload) this.upload.value = "";
+        }
+
+        choose(uuid, name, thumb) {
+            this.only("choice");
+            this.reference.value = uuid;
+            this.showChosen(name, thumb);
+            this.reference.dispatchEvent(new Event("change", { bubbles: true }));
+        }
+
+        unchoose() {
+            this.reference.value = this.original;
+            if (this.chosen) this.chosen.hidden = true;
+        }
+
+        showChosen(name, thumb) {
+            const picture = found(this.root, "chosen-thumb");
+            picture.hidden = !thumb;
+            if (thumb) picture.src = thumb;
+            const text = `${this.root.dataset.textChosen} ${name}`;
+            found(this.root, "chosen-text").textContent = text;
+            this.chosen.hidden = false;
+            speak(this.root, text);
+        }
+    }
+
+    function openDialog(slot) {
+        if (!dialog) {
+            const template = found(slot.root, "dialog") || found(document, "dialog");
+            dialog = document.importNode(template.content, true).firstElementChild;
+            document.body.append(dialog);
+            wire(dialog);
+        }
+        choosing = slot;
+        found(dialog, "search").value = "";
+        dialog.showModal();
+        load(1);
+    }
+
+    function wire(box) {
+        let pause = 0;
+        const search = found(box, "search");
+        const searchIn = (milliseconds) => {
+            clearTimeout(pause);
+            pause = setTimeout(() => load(1), milliseconds);
+        };
+        search.addEventListener("input", () => searchIn(PAUSE));
+        search.addEventListener("keydown", (event) => { if (event.key === "Enter") searchIn(0); });
+        box.addEventListener("click", ({ target }) => {
+            const choice = target.closest("[data-ideogram-choice]");
+            const page = target.closest("[data-ideogram-page]");
+            if (choice) {
+                const { ideogramChoice, ideogramName } = choice.dataset;
+                choosing.choose(ideogramChoice, ideogramName, choice.querySelector("img")?.src);
+                box.close();
+            } else if (page) {
+                load(page.dataset.ideogramPage);
+            } else if (target === box || target.closest("[data-ideogram-close]")) {
+                box.close();
+            }
+        });
+        box.addEventListener("close", () => choosing.opener.focus());
+    }
+
+    async function load(page) {
+        const mine = ++request;
+        const note = found(dialog, "note");
+        const texts = choosing.root.dataset;
+        const query = new URLSearchParams({ q: found(dialog, "search").value, page });
+        note.textContent = texts.textLoading;
+        try {
+            const answer = await fetch(`${texts.ideogramChooseUrl}?${query}`);
+            if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
+            const html = await answer.text();
+            if (mine !== request) return;
+            found(dialog, "results").replaceChildren(...parsed(html).body.childNodes);
+            note.textContent = "";
+            dialog.scrollTop = 0;
+        } catch {
+            if (mine === request) note.textContent = texts.textFailed;
+        }
+    }
+
+    // --- the picture field ----------------------------------------------------------------------
+
+    class Field extends Slot {
+        constructor(root) {
+            super(root);
+            this.clear = found(root, "clear");
+            this.tick = found(root, "make-tick");
+            this.prompt = found(root, "prompt");
+            this.edited = null;
+            if (this.prompt) {
+                this.offered = found(root, "offered")?.value ?? this.prompt.value;
+                this.name = this.prompt.name.replace(/-prompt$/, "");
+                root.addEventListener("input", (event) => {
+                    if (event.target === this.prompt) this.typed();
+                });
+                this.showPrompt();
+            }
+        }
+
+        clicked(target) {
+            super.clicked(target);
+            if (target.closest("[data-ideogram-now]")) this.makeNow(target);
+        }
+
+        changed(input) {
+            super.changed(input);
+            if (input === this.clear && input.checked) {
+                this.only("clear");
+            } else if (input === this.tick) {
+                this.ticked();
+            } else if (input.type === "radio" && input.closest("[data-ideogram-drafts]")) {
+                this.only("draft");
+            }
+        }
+
+        only(way) {
+            super.only(way);
+            if (way !== "clear" && this.clear) this.clear.checked = false;
+            if (way !== "make" && this.tick?.checked) {
+                this.tick.checked = false;
+                this.ticked();
+            }
+            for (const draft of all(this.root, "[data-ideogram-drafts] input[type=radio]")) {
+                if (way !== "draft") draft.checked = draft.value === this.original;
+            }
+        }
+
+        // A prompt that was changed is meant; taking the tick away takes the change back.
+        typed() {
+            if (this.tick && !this.tick.checked && this.prompt.value !== this.offered) {
+                this.tick.checked = true;
+                this.only("make");
+            }
+            this.showPrompt();
+        }
+
+        ticked() {
+            if (this.tick.checked) this.only("make");
+            const other = this.tick.checked ? this.edited : this.offered;
+            this.edited = this.tick.checked ? null : this.prompt.value;
+            this.prompt.value = other ?? this.prompt.value;
+            this.showPrompt();
+        }
+
+        // The prompt as it will be sent, and the names of the gaps that nothing fills.
+        final() {
+            const empty = [];
+            const prefix = this.name.slice(0, this.name.lastIndexOf("-") + 1);
+            let text = this.prompt.value;
+            for (const name of (found(this.root, "gaps")?.dataset.ideogramGaps || "").split(" ")) {
+                const input = this.root.closest("form")?.elements.namedItem(prefix + name);
+                const readable = input && "value" in input && input.type !== "checkbox";
+                if (!readable || !text.includes(`{${name}}`)) continue;
+                const words = valueOf(input);
+                text = text.split(`{${name}}`).join(words);
+                const label = input.labels?.[0]?.textContent.replace(/\s*:\s*$/, "");
+                if (!words) empty.push(label || name);
+            }
+            return { text, empty };
+        }
+
+        showPrompt() {
+            const { text, empty } = this.final();
+            const { textSent, textEmpty } = this.root.dataset;
+            const write = (line, words) => { if (line) line.textContent = words; };
+            write(found(this.root, "sent"), text === this.prompt.value ? "" : `${textSent} “${text}”`);
+            write(found(this.root, "empty"), empty.length ? `${textEmpty} ${empty.join(", ")}` : "");
+            count(this.prompt, text);
+        }
+
+        // Drafts in place, while the form is still being filled in. The first one is chosen.
+        async makeNow(button) {
+            const form = this.root.closest("form");
+            const data = new FormData();
+            for (const input of all(this.root, "input, select, textarea")) {
+                const counts = input.name.startsWith(`${this.name}-`) && input.type !== "file" &&
+                    (input.checked || !["radio", "checkbox"].includes(input.type));
+                if (counts) data.set(input.name.slice(this.name.length + 1), input.value);
+            }
+            data.set("name", this.name);
+            data.set("prompt", this.final().text);
+            data.set("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken?.value ?? "");
+            button.disabled = true;
+            try {
+                const address = this.root.dataset.ideogramMakeUrl;
+                const answer = await fetch(address, { method: "POST", body: data });
+                const drafts = found(this.root, "drafts");
+                const page = parsed(await answer.text());
+                if (!answer.ok || !replaceRegions([drafts.id], page)) throw new Error("no drafts");
+                this.made(found(this.root, "drafts"));
+            } catch {
+                speak(this.root, this.root.dataset.textFailed);
+            } finally {
+                button.disabled = false;
+                button.focus();
+            }
+        }
+
+        made(drafts) {
+            const { ideogramToken, ideogramRequest } = drafts.dataset;
+            const request = this.root.querySelector(`[name="${CSS.escape(this.name)}-request"]`);
+            if (ideogramToken) this.root.dataset.ideogramToken = ideogramToken;
+            if (ideogramRequest) request.value = ideogramRequest; // the next press: others
+            if (drafts.querySelector("input:checked")) this.only("draft");
+            wakeUp();
+        }
+    }
+
+    function valueOf(input) {
+        const text = input.selectedOptions
+            ? [...input.selectedOptions].map((one) => (one.value ? one.label : "")).join(", ")
+            : input.value;
+        return text.split(/\s+/).filter(Boolean).join(" ");
+    }
+
+    // --- start ----------------------------------------------------------------------------------
+
+    const fields = new WeakMap();
+
+    function begin(scope) {
+        const within = (selector) =>
+            [...(scope.matches?.(selector) ? [scope] : []), ...all(scope, selector)];
+        within("[data-ideogram-show]").forEach((one) => { one.hidden = false; });
+        within("[data-ideogram-hide]").forEach((one) => { one.hidden = true; });
+        within("textarea[data-ideogram-limit]").forEach((area) => count(area));
+        within("[data-ideogram-make]").forEach(priceTags);
+        for (const root of within("[data-ideogram-field], [data-ideogram-slot]")) {
+            if (fields.has(root) || root.closest(".empty-form")) continue;
+            fields.set(root, root.matches("[data-ideogram-field]") ? new Field(root) : new Slot(root));
+        }
     }
 
     function start() {
-        document.querySelectorAll("[data-ideogram-show][hidden]").forEach((one) => {
-            one.hidden = false;
-        });
-        document.querySelectorAll("textarea[data-ideogram-limit]").forEach(countCharacters);
-        document.querySelectorAll("form[data-ideogram-make]").forEach(makeForm);
-        document.addEventListener("visibilitychange", wakeUp);
-        document.addEventListener("ideogram:look", wakeUp);
-        document.addEventListener("formset:added", wakeUp);
-        addEventListener("focus", () => {
-            if (timer === null) {
-                wakeUp();
+        begin(document);
+        document.addEventListener("submit", sendInPlace);
+        document.addEventListener("input", ({ target }) => {
+            if (target.matches("textarea[data-ideogram-limit]:not([data-ideogram-prompt])")) {
+                count(target);
+            }
+            // Prompts show what the rest of the form says by now.
+            for (const root of all(target.form || document, "[data-ideogram-field]")) {
+                const field = fields.get(root);
+                if (field?.prompt && target !== field.prompt) field.showPrompt();
             }
         });
+        document.addEventListener("change", ({ target }) => {
+            const box = target.closest("[data-ideogram-make]");
+            if (box) priceTags(box);
+        });
+        // The browser may put back what was typed before, after this script has run.
+        addEventListener("pageshow", () => begin(document));
+        document.addEventListener("visibilitychange", wakeUp);
+        document.addEventListener("ideogram:look", wakeUp);
+        document.addEventListener("formset:added", ({ target }) => {
+            begin(target);
+            wakeUp();
+        });
+        addEventListener("focus", () => { if (timer === null) wakeUp(); });
         schedule();
     }
 
-    if (document.readyState === "loading") {
-        document.addEventListener("DOMContentLoaded", start);
-    } else {
-        start();
-    }
+    document.addEventListener("DOMContentLoaded", start);
 }
