@@ -165,7 +165,9 @@ class GeneratedImageField(_ForeignKey):
 
     def _picture(self, wanted: Any, record: models.Model) -> Any:
         if isinstance(wanted, forms.UploadedPicture):
-            return wanted.store()
+            picture = wanted.store()
+            using.follow(picture, self._shown(getattr(record, self.attname)))
+            return picture
         # Pages go on showing the old picture until the new one is there. Where that one never came
         # either, the one before it: a chain of failures must not lead away from it.
         replaced = getattr(record, self.name) if getattr(record, self.attname) else None

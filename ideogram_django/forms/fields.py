@@ -14,7 +14,7 @@ from django.forms.boundfield import BoundField
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf
-from ideogram_django.forms import describing, ordering
+from ideogram_django.forms import describing, ordering, prompts
 from ideogram_django.forms.access import may, may_look_at, viewable
 from ideogram_django.forms.answers import GenerationRequest, UploadedPicture, flat
 from ideogram_django.forms.relatives import Relatives, relatives_of
@@ -164,6 +164,11 @@ class GeneratedImageField(forms.Field):
         if picked is None or (known[0] is not None and picked.pk == known[0].replaces_id):
             return []
         return list(using.drafts_of(picked).order_by("request_number")[:8])
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """The columns that the prompt's template names."""
+        return prompts.gaps(self.defaults.get("prompt_template") or "")
 
     @property
     def may_generate(self) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import prefetch_related_objects
 
 from ideogram_django.forms.answers import GenerationRequest
 from ideogram_django.forms.fields import GeneratedImageField
@@ -56,13 +57,18 @@ class GeneratedImageFormSetMixin:
         fetched = hasattr(self, "_queryset")
         records = formset.get_queryset()
         if not fetched:
-            together(list(records), self._picture_names())
+            fields = self._picture_fields()
+            gaps = [gap for field in fields.values() for gap in field.gaps]
+            # What the prompts are made from: one query for each table, not for each record.
+            paths = dict.fromkeys(gap.rpartition(".")[0].replace(".", "__") for gap in gaps)
+            prefetch_related_objects(list(records), *filter(None, paths))
+            together(list(records), list(fields))
         return records
 
-    def _picture_names(self) -> list[str]:
+    def _picture_fields(self) -> dict[str, GeneratedImageField]:
         columns = {column.name for column in self.form._meta.model._meta.concrete_fields}
-        return [
-            name
+        return {
+            name: field
             for name, field in self.form.base_fields.items()
             if isinstance(field, GeneratedImageField) and name in columns
-        ]
+        }

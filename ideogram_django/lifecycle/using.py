@@ -7,47 +7,52 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import QuerySet
-
+from ideogram_django import usage
 from ideogram_django.statuses import IN_PROGRESS
 
 if TYPE_CHECKING:
     from ideogram_django.models import GeneratedImage
+    from ideogram_django.querysets import GeneratedImageQuerySet
 
 FARTHEST = 50
 """How many steps back a chain of replaced pictures is followed."""
 
 
 def follow(image: GeneratedImage, shown: GeneratedImage | None) -> bool:
-    """Let pages go on showing ``shown`` until ``image`` is there.
+    """Remember ``shown`` as what ``image`` replaces, which pages show until ``image`` is there.
 
-    Only where it is unfinished and replaces nothing yet, and where ``shown`` does not itself
-    follow ``image``: nothing may be shown in place of itself.
+    Only where it replaces nothing yet, and is either unfinished or used by no record: what a
+    picture replaced somewhere else is not forgotten. Nothing comes to replace itself, also not
+    over others.
     """
-    if shown is None or image.replaces_id is not None or image.status not in IN_PROGRESS:
+    if shown is None or image.replaces_id is not None or _reaches(shown, image):
         return False
-    step: GeneratedImage | None = shown
-    for _step in range(FARTHEST):
-        if step is None:
-            break
-        if step.pk == image.pk:
-            return False
-        step = step.replaces if step.replaces_id else None
-    else:
-        return False
-    followed = _rows(image).filter(replaces__isnull=True, status__in=IN_PROGRESS)
-    if not followed.update(replaces=shown):
+    free = _rows(image).filter(replaces__isnull=True)
+    if image.status not in IN_PROGRESS:
+        free = usage.unused(free)
+    if not free.update(replaces=shown):
         return False
     image.replaces = shown
     return True
 
 
-def drafts_of(image: GeneratedImage) -> QuerySet[GeneratedImage]:
+def _reaches(start: GeneratedImage, end: GeneratedImage) -> bool:
+    step: GeneratedImage | None = start
+    for _step in range(FARTHEST):
+        if step is None:
+            return False
+        if step.pk == end.pk:
+            return True
+        step = step.replaces if step.replaces_id else None
+    return True  # so long a chain is not made longer
+
+
+def drafts_of(image: GeneratedImage) -> GeneratedImageQuerySet:
     """The pictures of one request, this one too.
 
     A run over many records shares one ``batch``, but there every record has words of its own.
     """
-    rows = type(image)._base_manager.all()
+    rows = type(image).objects.all()
     if image.batch is None:
         return rows.filter(pk=image.pk)
     return rows.filter(batch=image.batch, prompt=image.prompt)
@@ -72,5 +77,5 @@ def describe(image: GeneratedImage, *, alt_text: str, decorative: bool) -> bool:
     return True
 
 
-def _rows(image: GeneratedImage) -> QuerySet[GeneratedImage]:
-    return type(image)._base_manager.filter(pk=image.pk)
+def _rows(image: GeneratedImage) -> GeneratedImageQuerySet:
+    return type(image).objects.filter(pk=image.pk)

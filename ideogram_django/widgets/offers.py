@@ -30,7 +30,7 @@ class Terms:
     template: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     """The gaps of the template, and what people call them."""
-    holes: Sequence[str] = ()
+    holes: list[str] = field(default_factory=list)
     """What people call the gaps that nothing filled when the prompt was offered."""
 
     def sign(self) -> str:

@@ -41,7 +41,7 @@ def strip_context(
     """
     found = _choices(offer)
     values = [value for value, _label, _picture in found]
-    if picked not in values:
+    if not picked or picked not in values:
         picked = values[0] if offer.drafts else str(offer.current.uuid) if offer.current else ""
     pictures = [picture for _value, _label, picture in found if picture]
     if offer.current is not None:
@@ -78,7 +78,7 @@ def _choices(offer: Offer) -> list[tuple[str, str, GeneratedImage | None]]:
     others: list[tuple[str, GeneratedImage | None]] = []
     if current is not None:
         others.append((gettext("Used now"), current))
-        others += [(_label(one, offer), one) for one in offer.relatives]
+    others += [(_label(one, offer), one) for one in offer.relatives]
     if offer.before is not None:
         others.append((gettext("The picture before"), offer.before))
     for label, picture in others:
