@@ -17,13 +17,15 @@ from redis import Redis, RedisError
 from ideogram_django.simulator import Simulator
 from tests.site import KEY, Demo, QueueServer, Site, own_database
 
+pytest_plugins = ["tests.browsing"]
+
 REQUIRE_ALL = os.environ.get("REQUIRE_ALL") == "1"
-WANTED = re.compile(r"redis|valkey|chromium|browser", re.IGNORECASE)
+WANTED = re.compile(r"redis|valkey|chromium|browser|\baxe\b|unfold", re.IGNORECASE)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
-    """With REQUIRE_ALL=1 a test that is skipped for want of a server or a browser has failed."""
+    """With REQUIRE_ALL=1 what is skipped for want of a server, a browser or a theme has failed."""
     report = yield
     wanted = WANTED
     if os.environ.get("TEST_POSTGRES_HOST"):

@@ -73,13 +73,15 @@ if os.environ.get("TEST_POSTGRES_HOST"):
     }
 else:
     # A file, as on a real site. In memory, all threads would share one cache and its table locks:
-    # a page that a browser test left open would make some later test fail.
+    # a page that a browser test left open would make some later test fail. Also the name before
+    # the test database is made is that of a file: a server that is started earlier would share
+    # its one connection between threads, which crashes the interpreter.
     SQLITE_FOLDER = tempfile.mkdtemp(prefix="ideogram-sqlite-")
     atexit.register(shutil.rmtree, SQLITE_FOLDER, ignore_errors=True)
     DATABASES = {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": os.environ.get("TEST_SQLITE_NAME", ":memory:"),
+            "NAME": os.environ.get("TEST_SQLITE_NAME", f"{SQLITE_FOLDER}/site.sqlite3"),
             "TEST": {"NAME": f"{SQLITE_FOLDER}/tests.sqlite3"},
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",

@@ -2,75 +2,35 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.browsing import Windows
 from tests.site import Demo
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis]
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--no-proxy-server",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PATIENCE = 60_000
 """Milliseconds for a picture to be made."""
 STAY = "window.reloaded = false"
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """$CHROMIUM, else the system's Chromium, else Playwright's own."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="no browser: no playwright")
-    # Playwright keeps an event loop in this thread, which Django takes for asynchronous code.
-    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    system = Path("/usr/bin/chromium")
-    path = os.environ.get("CHROMIUM") or (str(system) if system.exists() else None)
-    try:
-        with sync_api.sync_playwright() as playwright:
-            try:
-                browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-            except sync_api.Error as error:
-                pytest.skip(f"no browser: {error.message.splitlines()[0]}")
-            yield browser
-            browser.close()
-    finally:
-        if before is None:
-            del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-        else:
-            os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = before
-
-
 @pytest.fixture
-def page(browser: Browser, demo: Demo) -> Iterator[Page]:
-    """A window in which the editor has logged in; an error of a script fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, base_url=demo.base_url)
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
+def page(windows: Windows, demo: Demo) -> Page:
+    """A window in which the editor has logged in."""
+    page = windows.open(demo.base_url)
     page.goto("/admin/")
     page.fill("#id_username", "editor")
     page.fill("#id_password", "editor")
     page.get_by_role("button", name="Log in").click()
     page.wait_for_url("**/admin/")
-    yield page
-    context.close()
-    assert errors == []
+    return page
 
 
 def picture(page: Page, within: str) -> str:
