@@ -566,6 +566,9 @@ def test_the_picture_before_is_offered_to_those_who_may_look_at_it(
 
     assert labels(html_of(ArticleForm(instance=article, user=editor))) != []
     assert labels(html_of(ArticleForm(instance=article, user=maker))) == []
+    data = {**rendered(article, maker), "hero-draft": str(hidden_one.uuid)}
+    guessed = article_form(maker, instance=article, **data)
+    assert guessed.errors["hero"] == ["There is no such picture, or you may not use it."]
     assert labels(html_of(ArticleForm(instance=article))) == []
 
 
@@ -773,3 +776,19 @@ def test_list_editable_asks_as_often_for_ten_records_as_for_one(
         Article.objects.create(title=f"More {number}", hero=finished())
     with django_assert_num_queries(7):
         client.get("/admin/magazine/article/")
+
+
+def test_a_full_page_of_list_editable_can_be_sent(
+    client: Client, admin_user: User, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    host = admin.site.get_model_admin(Article)
+    monkeypatch.setattr(host, "list_display", ["title", "hero"])
+    monkeypatch.setattr(host, "list_editable", ["hero"])
+    client.force_login(admin_user)
+    for number in range(100):
+        Article.objects.create(title=f"Article {number}", hero=finished())
+
+    page = client.get("/admin/magazine/article/").content.decode()
+
+    sent = re.findall(r'<(?:input type="(?:hidden|text)"|select|textarea)[^>]* name="form-', page)
+    assert len(sent) < settings.DATA_UPLOAD_MAX_NUMBER_FIELDS

@@ -43,6 +43,9 @@ class GeneratedImageFieldMixin(_ModelAdmin):
     def get_changelist_formset(self, request: HttpRequest, **kwargs: Any) -> Any:
         """Of ``list_editable``."""
         formset = super().get_changelist_formset(request, **kwargs)
+        for field in formset.form.base_fields.values():
+            if isinstance(field, GeneratedImageField):
+                field.compact = True
         return type(formset.__name__, (GeneratedImageFormSetMixin, formset), {})
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:

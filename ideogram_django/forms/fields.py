@@ -45,6 +45,9 @@ class GeneratedImageField(forms.Field):
     """
 
     widget = GeneratedImageWidget
+    compact = False
+    """One picture at a time and no words for it: a hundred rows of a list have more inputs than
+    Django takes from one form (``DATA_UPLOAD_MAX_NUMBER_FIELDS``) as it is."""
     default_error_messages = {
         "several": _("Choose a picture, upload one, or have one made: only one of these."),
         "unknown": _("There is no such picture, or you may not use it."),
@@ -144,6 +147,7 @@ class GeneratedImageField(forms.Field):
             may_view=may(self.user, "view"),
             may_upload=self.may_upload,
             may_describe=self._column is not None
+            and not self.compact
             and (
                 self.may_upload or self.may_generate or describing.may_describe(self.user, current)
             ),
@@ -179,7 +183,8 @@ class GeneratedImageField(forms.Field):
         return may(self.user, "add") if self.allow_upload is None else self.allow_upload
 
     def _make(self) -> Make | None:
-        return ordering.make_for(self.defaults, self._record)
+        make = ordering.make_for(self.defaults, self._record)
+        return replace(make, count=0, terms="") if make and self.compact else make
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         if self.disabled:

@@ -62,7 +62,7 @@ class Make:
     shapes: Sequence[str] = ()
     longest: int = 2000
     count: int = 1
-    """How many drafts are proposed."""
+    """How many drafts are proposed; 0 where only one can be had, with the form."""
     labels: Sequence[str] = ()
     """The button's text for 1, 2, … pictures."""
     terms: str = ""
@@ -74,7 +74,7 @@ class Make:
     @property
     def label(self) -> str:
         """The button's text before the script fits it to what is chosen."""
-        return self.labels[self.count - 1] if self.labels else ""
+        return self.labels[self.count - 1] if self.labels and self.count else ""
 
     @property
     def counts(self) -> range:
