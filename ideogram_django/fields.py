@@ -11,10 +11,10 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from ideogram_django import forms
-from ideogram_django.forms import prompts
+from ideogram_django.forms import describing, prompts
 from ideogram_django.forms.fields import DEFAULTS
-from ideogram_django.lifecycle import wishes
-from ideogram_django.widgets import GeneratedImageWidget
+from ideogram_django.lifecycle import using, wishes
+from ideogram_django.widgets import GeneratedImageWidget, stand_in
 
 if TYPE_CHECKING:
     _ForeignKey = models.ForeignKey[Any, Any]
@@ -29,7 +29,9 @@ class GeneratedImageField(_ForeignKey):
     keys with dots), ``model``, ``aspect_ratio`` and the API's other parameters are defaults for
     new pictures. They never enter a migration: there this is a plain foreign key.
 
-    A request from a form waits on the instance until ``save()`` and is paid for there.
+    A request from a form waits on the instance until ``save()`` and is paid for there. Of several
+    drafts the first becomes the record's picture. Whatever the picture, pages go on showing the
+    one before until it is there; a draft that a record uses counts as picked.
     """
 
     def __init__(
@@ -118,7 +120,14 @@ class GeneratedImageField(_ForeignKey):
             instance.__dict__[self._waiting] = data
             return
         instance.__dict__.pop(self._waiting, None)
+        before = getattr(instance, self.attname)
         super().save_form_data(instance, data)
+        if getattr(instance, self.attname) != before:
+            instance.__dict__.setdefault(self._before, before)
+
+    @property
+    def _before(self) -> str:
+        return f"_{self.name}_before"
 
     @property
     def _waiting(self) -> str:
@@ -136,11 +145,32 @@ class GeneratedImageField(_ForeignKey):
         if wanted is not None:
             setattr(model_instance, self.name, self._picture(wanted, model_instance))
             model_instance.__dict__.pop(self._waiting, None)
+        self._use(model_instance)
         return super().pre_save(model_instance, add)
+
+    def _use(self, record: models.Model) -> None:
+        """What follows for a picture from being chosen in a form, and the words it got there."""
+        picture = getattr(record, self.name) if self.is_cached(record) else None
+        if picture is not None and picture.pk is not None:
+            if self._before in record.__dict__:
+                using.follow(picture, self._shown(record.__dict__[self._before]))
+                using.pick(picture)
+            describing.write(picture)
+        record.__dict__.pop(self._before, None)
+
+    def _shown(self, key: Any) -> Any:
+        """What pages show while the record has the picture with this key."""
+        pictures: Any = self.remote_field.model._base_manager.select_related("replaces")
+        return stand_in(pictures.filter(pk=key).first() if key is not None else None)
 
     def _picture(self, wanted: Any, record: models.Model) -> Any:
         if isinstance(wanted, forms.UploadedPicture):
-            return wanted.store()
-        # Pages go on showing the old picture until the new one is there.
+            picture = wanted.store()
+            using.follow(picture, self._shown(getattr(record, self.attname)))
+            return picture
+        # Pages go on showing the old picture until the new one is there. Where that one never came
+        # either, the one before it: a chain of failures must not lead away from it.
         replaced = getattr(record, self.name) if getattr(record, self.attname) else None
-        return wanted.filled_from(record).generate(replaces=replaced)
+        picture = wanted.filled_from(record).generate(replaces=stand_in(replaced) or replaced)
+        using.pick(picture)
+        return picture

@@ -14,4 +14,5 @@ urlpatterns = [
     path("webhook/<uuid:uuid>/<str:token>", views.webhook),
     path("status/", views.status, name="status"),
     path("choose/", views.choose, name="choose"),
+    path("make/", views.make, name="make"),
 ]

@@ -1,11 +1,11 @@
-"""Two doors: the provider reports at one, pages ask for news at the other."""
+"""The doors: the provider reports at one; pages ask for news and order drafts at the others."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.contrib.auth.decorators import login_not_required
 from django.core import signing
@@ -14,8 +14,9 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, JsonResponse
 from django.http.request import RawPostDataException, UnreadablePostError
 from django.shortcuts import render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_POST
 
 from ideogram_django import conf, wakeups, wording
@@ -23,12 +24,21 @@ from ideogram_django.apiframe import payloads, signatures
 from ideogram_django.drains import provider
 from ideogram_django.estimates import typical_seconds
 from ideogram_django.exceptions import InvalidPayloadError, InvalidSignatureError
-from ideogram_django.forms.access import viewable
+from ideogram_django.forms import ordering
+from ideogram_django.forms.access import may, viewable
 from ideogram_django.lifecycle import settling, tokens, watching
 from ideogram_django.models import GeneratedImage
-from ideogram_django.widgets import WIDGET_SALT, sign_widget
+from ideogram_django.widgets import (
+    WIDGET_SALT,
+    Offer,
+    Submitted,
+    sign_widget,
+    strip_context,
+    submitted_wish,
+    unsigned,
+)
 
-__all__ = ["choose", "sign_widget", "status", "webhook"]
+__all__ = ["choose", "make", "sign_widget", "status", "webhook"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +49,7 @@ WIDGET_MAX_AGE = 24 * 3600
 CHOICES = 24
 """Pictures on one page of the form field's dialog."""
 MOST_PAGES = 1000
+LONGEST_NAME = 200
 
 
 # The order of the decorators matters little, their presence a lot: the provider has neither
@@ -156,6 +167,39 @@ def choose(request: HttpRequest) -> HttpResponse:
         "next": page + 1 if len(found) > CHOICES else 0,
     }
     return render(request, "ideogram_django/widgets/choices.html", context)
+
+
+@login_not_required
+@never_cache
+@csrf_protect
+@require_POST
+def make(request: HttpRequest) -> HttpResponse:
+    """Drafts for a form's picture field, before the form is saved, as a piece of HTML.
+
+    Takes what stands in the field's inputs by the end of their names (``prompt``, ``shape``,
+    ``count``, ``request``, the signed ``terms``, …) and the field's ``name``. Whatever is wrong is
+    a sentence in the answer, and then nothing was spent. 403 for people who may not spend.
+    """
+    user = getattr(request, "user", None)
+    name = request.POST.get("name", "")[:LONGEST_NAME]
+    if not may(user, "generate"):
+        sentence = gettext("You may not have pictures made. If you were logged out, log in again.")
+        context = strip_context(name, Offer(may_view=True), problem=sentence)
+        return render(
+            request, "ideogram_django/widgets/drafts.html", {"strip": context}, status=403
+        )
+    value = Submitted(
+        kept=unsigned(request.POST.get("current")), **submitted_wish(request.POST, name)
+    )
+    ordered = ordering.order(user, value)
+    context = strip_context(
+        name,
+        ordered.offer,
+        picked=value.draft if ordered.problem else "",
+        problem=ordered.problem,
+        request_id="" if ordered.problem else str(uuid4()),
+    )
+    return render(request, "ideogram_django/widgets/drafts.html", {"strip": context})
 
 
 def _page_number(text: str) -> int:

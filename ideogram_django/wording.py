@@ -113,6 +113,22 @@ def money(amount: Decimal | None, currency: str) -> str:
     return price_text(amount, currency)
 
 
+def make_label(count: int, total: Decimal, currency: str, *, drafts: bool) -> str:
+    """What stands on the button: ``Make 4 drafts · $0.12``."""
+    gaps = {"count": count, "total": money(total, currency)}
+    if count == 1:
+        return gettext("Make · %(total)s") % gaps
+    if drafts:
+        text = ngettext(
+            "Make %(count)d draft · %(total)s", "Make %(count)d drafts · %(total)s", count
+        )
+    else:
+        text = ngettext(
+            "Make %(count)d picture · %(total)s", "Make %(count)d pictures · %(total)s", count
+        )
+    return text % gaps
+
+
 def sentence(
     image: GeneratedImage, *, typical: Mapping[str, float] | None = None, pause: str = ""
 ) -> str:

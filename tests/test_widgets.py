@@ -73,13 +73,18 @@ def test_everything_is_offered(editor: User) -> None:
         "hero-clear",
         "hero-request",
         "hero-offered",
+        "hero-terms",
         "hero",
         "hero-upload",
         "hero-prompt",
         "hero-shape",
+        "hero-count",
         "hero-make",
+        "hero-alt-was",
+        "hero-alt",
+        "hero-decorative",
     ]
-    assert "Make on save · $0.03" in html
+    assert "Make on save · $0.03 each" in html
     assert "<option selected>16:9</option>" in html
     assert "Autumn, editorial illustration</textarea>" in html
 
@@ -91,11 +96,13 @@ def test_nothing_inline_that_a_strict_csp_refuses(editor: User) -> None:
         assert not [name for name in attrs if name.startswith("on") or name == "style"]
 
 
-def test_no_ids_but_the_outer_one(editor: User) -> None:
-    """A formset's clone renames ids and names; references to other ids would break."""
-    elements = Elements(html_of(ArticleForm(user=editor)))
-    assert [attrs["id"] for attrs in elements.having("id")] == ["id_hero"]
-    for attribute in ("for", "aria-labelledby", "aria-describedby", "aria-controls"):
+def test_ids_can_be_renamed_with_their_form(editor: User) -> None:
+    """A formset's clone renames ids, names and "for", and no other reference to an id."""
+    elements = Elements(html_of(PlainForm(prefix="pages-__prefix__", user=editor), "picture"))
+    ids = [str(attrs["id"]) for attrs in elements.having("id")]
+    assert ids == [f"id_pages-__prefix__-picture{part}" for part in ("", "-prompt", "-drafts")]
+    assert [attrs["for"] for attrs in elements.having("for")] == [ids[1]]
+    for attribute in ("aria-labelledby", "aria-describedby", "aria-controls"):
         assert elements.having(attribute) == []
 
 
@@ -109,14 +116,14 @@ def test_current_picture_keeps_the_contract_of_the_status_script(editor: User) -
     assert outer["data-ideogram-status-url"] == "/ideogram/status/"
     assert inner["data-ideogram-image"] == str(picture.uuid)
     assert inner["data-ideogram-status"] == "draft"
-    for child in ("label", "progress", "thumb", "error"):
+    for child in ("sentence", "progress", "thumb"):
         assert len(elements.having(f"data-ideogram-{child}")) == 1
 
 
 def test_token_opens_the_status_of_this_picture_alone(client: Client, editor: User) -> None:
     picture, other = finished(), finished()
     article = Article.objects.create(title="Autumn", hero=picture)
-    html = html_of(ArticleForm(instance=article, user=editor))
+    html = html_of(ArticleForm(instance=article, user=User.objects.create_user("reader")))
     token = re.search(r'data-ideogram-token="([^"]+)"', html)
     assert token
 
@@ -127,8 +134,14 @@ def test_token_opens_the_status_of_this_picture_alone(client: Client, editor: Us
     assert [image["uuid"] for image in answer.json()["images"]] == [str(picture.uuid)]
 
 
+def test_who_may_view_all_pictures_asks_about_all_fields_at_once(editor: User) -> None:
+    """The script makes one request per address and token."""
+    article = Article.objects.create(title="Autumn", hero=finished())
+    assert "data-ideogram-token" not in html_of(ArticleForm(instance=article, user=editor))
+
+
 def test_old_picture_is_shown_while_the_new_one_is_made(editor: User) -> None:
-    new = finished(status="draft", file="", replaces=finished(file="old.png"))
+    new = finished(status="pending", file="", replaces=finished(file="old.png"))
     article = Article.objects.create(title="Autumn", hero=new)
 
     html = html_of(ArticleForm(instance=article, user=editor))
@@ -156,7 +169,7 @@ def test_form_that_comes_back_keeps_what_was_typed_and_its_id(editor: User) -> N
     assert f'name="hero-request" value="{request_id}"' in html
     assert "A cat</textarea>" in html
     assert "<option selected>1:1</option>" in html
-    assert re.search(r'name="hero-make" data-ideogram-make checked', html)
+    assert re.search(r'name="hero-make" data-ideogram-make-tick checked', html)
     assert '<details class="ideogram-field-make" open>' in html
 
 
@@ -178,7 +191,7 @@ def test_prefix_is_part_of_every_name(editor: User) -> None:
 def test_form_is_multipart_and_brings_its_files(editor: User) -> None:
     form = ArticleForm(user=editor)
     assert form.is_multipart()
-    assert "ideogram_django/field.js" in str(form.media)
+    assert "ideogram_django/ideogram.js" in str(form.media)
     assert "ideogram_django/field.css" in str(form.media)
 
 
@@ -211,9 +224,9 @@ def test_rendering_a_field_asks_for_its_picture_once(
     plain = Article.objects.get()
     joined = Article.objects.select_related("hero__replaces").get()
 
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):  # the picture, and those around it
         html_of(ArticleForm(instance=plain, user=editor))
-    with django_assert_num_queries(0):
+    with django_assert_num_queries(1):
         html_of(ArticleForm(instance=joined, user=editor))
 
 

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponseRedirect
 
 from ideogram_django.admin.base import THEME
 from ideogram_django.fields import GeneratedImageField as PictureColumn
-from ideogram_django.forms import GeneratedImageField
+from ideogram_django.forms import GeneratedImageField, GeneratedImageFormSetMixin
 from ideogram_django.widgets import GeneratedImageWidget
 
 if TYPE_CHECKING:
@@ -52,6 +52,19 @@ class GeneratedImageFieldMixin(_ModelAdmin):
             if isinstance(field.widget, RelatedFieldWidgetWrapper):
                 field.widget = field.widget.widget
         return field
+
+    def get_formset(self, *args: Any, **kwargs: Any) -> Any:
+        """Of an inline. Ten rows ask for their pictures as often as one."""
+        formset = super().get_formset(*args, **kwargs)  # type: ignore[misc]
+        return type(formset.__name__, (GeneratedImageFormSetMixin, formset), {})
+
+    def get_changelist_formset(self, request: HttpRequest, **kwargs: Any) -> Any:
+        """Of ``list_editable``."""
+        formset = super().get_changelist_formset(request, **kwargs)
+        for field in formset.form.base_fields.values():
+            if isinstance(field, GeneratedImageField):
+                field.compact = True
+        return type(formset.__name__, (GeneratedImageFormSetMixin, formset), {})
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """As always; where the money ran out between checking and saving, a sentence."""

@@ -21,3 +21,10 @@ def viewable(user: Any) -> GeneratedImageQuerySet:
 def may(user: Any, verb: str) -> bool:
     """``generate``, ``add`` or ``view`` pictures; nobody in particular may nothing."""
     return user is not None and bool(user.has_perm(f"ideogram_django.{verb}_generatedimage"))
+
+
+def may_look_at(user: Any, picture: GeneratedImage) -> bool:
+    """As :func:`viewable`, for a picture that is at hand."""
+    if not getattr(user, "is_authenticated", False) or not user.is_active:
+        return False
+    return may(user, "view") or picture.requested_by_id == user.pk

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -13,22 +14,14 @@ from django.forms.boundfield import BoundField
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf
-from ideogram_django.apiframe import catalogue
-from ideogram_django.budget import ledger, limits
-from ideogram_django.budget.amounts import price_text
-from ideogram_django.exceptions import InvalidRequest
-from ideogram_django.forms import prompts
-from ideogram_django.forms.access import may, viewable
+from ideogram_django.forms import describing, ordering, prompts
+from ideogram_django.forms.access import may, may_look_at, viewable
 from ideogram_django.forms.answers import GenerationRequest, UploadedPicture, flat
-from ideogram_django.lifecycle import PARAMETERS, uploading, wishes
+from ideogram_django.forms.relatives import Relatives, relatives_of
+from ideogram_django.lifecycle import PARAMETERS, uploading, using
 from ideogram_django.models import GeneratedImage
 from ideogram_django.statuses import IN_PROGRESS, Status
-from ideogram_django.widgets import (
-    GeneratedImageWidget,
-    Make,
-    Offer,
-    Submitted,
-)
+from ideogram_django.widgets import GeneratedImageWidget, Make, Offer, Submitted, Words
 
 DEFAULTS = ("prompt_template", "model", *PARAMETERS)
 """Keywords of both fields that say what a new picture is to be like."""
@@ -40,7 +33,9 @@ class GeneratedImageField(forms.Field):
     """A picture: chosen, uploaded, or wanted.
 
     ``clean()`` returns a :class:`GeneratedImage`, an :class:`UploadedPicture`, a
-    :class:`GenerationRequest` (nothing is spent yet), or None. Keywords beside Django's:
+    :class:`GenerationRequest` (nothing is spent yet), or None. Where the form asked for words for
+    a picture that exists, they wait on it until a :class:`.fields.GeneratedImageField` is saved.
+    Keywords beside Django's:
 
     ``user``: who fills in the form; without one the picture can only be kept or removed.
     ``allow_upload``: by default for users who may add pictures.
@@ -50,12 +45,19 @@ class GeneratedImageField(forms.Field):
     """
 
     widget = GeneratedImageWidget
+    compact = False
+    """One picture at a time and no words for it: a hundred rows of a list have more inputs than
+    Django takes from one form (``DATA_UPLOAD_MAX_NUMBER_FIELDS``) as it is."""
     default_error_messages = {
         "several": _("Choose a picture, upload one, or have one made: only one of these."),
         "unknown": _("There is no such picture, or you may not use it."),
         "unfinished": _("This picture was never finished. Choose another one."),
         "may_not_generate": _("You may not have pictures made."),
         "may_not_upload": _("You may not upload pictures."),
+        "not_multipart": _(
+            "The file did not arrive, because this page does not send files. Tell whoever made it: "
+            'its form needs enctype="multipart/form-data".'
+        ),
         "not_ticked": _(
             "You changed the prompt. Tick “Make on save” to have this picture made, or undo "
             "the change."
@@ -80,6 +82,7 @@ class GeneratedImageField(forms.Field):
         self._form: Any = None
         self._name = ""
         self._initial: Any = None
+        self._words: Words | None = None
         super().__init__(**kwargs)
 
     def get_bound_field(self, form: Any, field_name: str) -> BoundField:
@@ -126,16 +129,50 @@ class GeneratedImageField(forms.Field):
             self._initial = cached
         return self._initial or None
 
-    def offer(self) -> Offer:
+    def offer(self, submitted: Submitted) -> Offer:
         """What this user may do here, for the widget."""
+        current = self._current()
+        may_choose = bool(getattr(self.user, "is_authenticated", False))
+        relatives = relatives_of(current) if current is not None else Relatives([])
+        found = relatives.of(current) if current is not None and may_choose else []
+        drafts = self._drafts(submitted, known=[current, *found]) if may_choose else []
+        if drafts:
+            relatives = Relatives([*drafts, *([current] if current else [])])
+        before = current.replaces if current is not None and current.replaces_id else None
         return Offer(
-            current=self._current(),
+            current=current,
             required=self.required,
-            may_choose=bool(getattr(self.user, "is_authenticated", False)),
+            may_choose=may_choose,
             may_browse=may(self.user, "view") and self.user.is_staff,
+            may_view=may(self.user, "view"),
             may_upload=self.may_upload,
+            may_describe=self._column is not None
+            and not self.compact
+            and (
+                self.may_upload or self.may_generate or describing.may_describe(self.user, current)
+            ),
+            words=self._words,
             make=self._make() if self.may_generate else None,
+            drafts=drafts,
+            relatives=[one for one in found if may_look_at(self.user, one)],
+            before=before if before is not None and may_look_at(self.user, before) else None,
+            typical=relatives.typical,
+            pause=relatives.pause,
         )
+
+    def _drafts(self, submitted: Submitted, known: list[GeneratedImage | None]) -> Any:
+        """What was made from this form already, when it comes back with errors."""
+        if not submitted.picked or submitted.picked in [str(one.uuid) for one in known if one]:
+            return []
+        picked = self._find(viewable(self.user), submitted.picked)
+        if picked is None or (known[0] is not None and picked.pk == known[0].replaces_id):
+            return []
+        return list(using.drafts_of(picked).order_by("request_number")[:8])
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """The columns that the prompt's template names."""
+        return prompts.gaps(self.defaults.get("prompt_template") or "")
 
     @property
     def may_generate(self) -> bool:
@@ -146,46 +183,17 @@ class GeneratedImageField(forms.Field):
         return may(self.user, "add") if self.allow_upload is None else self.allow_upload
 
     def _make(self) -> Make | None:
-        settings = conf.current()
-        model = self.defaults.get("model") or settings.DEFAULT_MODEL
-        speed = self.defaults.get("rendering_speed") or ""
-        price = ledger.price_of(settings, model, speed)
-        if price is None or not settings.SPENDING_ENABLED:
-            return None
-        try:
-            shapes = catalogue.get_model(model, settings.PRICES).aspect_ratios
-        except InvalidRequest:
-            shapes = ()
-        text = self._offered_prompt()
-        return Make(
-            price=price_text(price.amount, price.currency),
-            prompt=text,
-            gaps=[name for name in self._gaps if f"{{{name}}}" in text],
-            shape=self.defaults.get("aspect_ratio") or "",
-            shapes=() if self.defaults.get("resolution") else shapes,
-            longest=catalogue.MAX_PROMPT,
-        )
-
-    @property
-    def _gaps(self) -> tuple[str, ...]:
-        return prompts.gaps(self.defaults.get("prompt_template") or "")
-
-    def _offered_prompt(self) -> str:
-        """The exact text where the record is known, else the template."""
-        template = str(self.defaults.get("prompt_template") or "")
-        record = self._record
-        if record is None or record.pk is None or record._state.adding:
-            return template
-        return prompts.fill(template, record)
+        make = ordering.make_for(self.defaults, self._record)
+        return replace(make, count=0, terms="") if make and self.compact else make
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         if self.disabled:
             return False
         if not isinstance(data, Submitted):
             return bool(getattr(initial, "pk", initial) != getattr(data, "pk", data))
-        if data.choice and not (data.upload or data.make or data.edited or data.emptied):
-            return not self._is_initial(data.choice)
-        return data.touched
+        if data.choice and self._is_initial(data.choice):  # chosen by its number
+            data = replace(data, chosen=None)
+        return bool(data.touched)
 
     def clean(self, value: Any) -> Answer:
         answer = self._answer(value) if isinstance(value, Submitted) else self._plain(value)
@@ -196,18 +204,38 @@ class GeneratedImageField(forms.Field):
 
     def _answer(self, value: Submitted) -> Answer:
         chosen = value.choice and not self._is_initial(value.choice)
-        wants = value.make or value.edited
-        if sum(map(bool, (chosen, value.upload, wants, value.emptied))) > 1:
+        if value.upload_lost:
+            raise self._error("not_multipart")
+        # A prompt that was changed for drafts which are there now asks for nothing more.
+        wants = value.make or (value.edited and not value.picked)
+        ways = (chosen, value.picked, value.upload, wants, value.emptied)
+        if sum(map(bool, ways)) > 1:
             raise self._error("several")
+        answer = self._one_way(value, chosen=bool(chosen), wants=wants)
+        return self._described(value, answer)
+
+    def _one_way(self, value: Submitted, *, chosen: bool, wants: bool) -> Answer:
         if value.make:
             return self._request(value)
-        if value.edited:
+        if wants:
             raise self._error("not_ticked")
         if value.upload is not None:
             return self._upload(value)
         if chosen:
             return self._chosen(value.choice)
+        if value.picked:
+            return self._picked(value.picked)
         return None if value.emptied else self._kept(value)
+
+    def _described(self, value: Submitted, answer: Answer) -> Answer:
+        """The answer with the new words for it, if there are any."""
+        if value.words is None or answer is None or self._column is None:
+            return answer
+        try:
+            return describing.describe(answer, value.words, value.words_before, self.user)
+        except describing.WordsClashError as clash:
+            self._words = clash.theirs
+            raise
 
     def _plain(self, value: Any) -> Answer:
         """A value that did not come from our widget: a disabled field's, or a caller's own."""
@@ -229,11 +257,38 @@ class GeneratedImageField(forms.Field):
         pictures = viewable(self.user)
         if self.queryset is not None:
             pictures = pictures.filter(pk__in=self.queryset.values("pk"))
+        return self._usable(self._find(pictures, reference))
+
+    def _picked(self, reference: str) -> GeneratedImage:
+        """A draft of this user's, or one that stood beside the current picture.
+
+        ``queryset`` is about the gallery; it does not forbid what the field itself offered.
+        """
+        picture = self._find(viewable(self.user), reference)
+        current = self._current()
+        offered = picture is not None and (
+            picture.requested_by_id == self.user.pk
+            or (
+                current is not None
+                and (
+                    picture.pk == current.replaces_id
+                    or picture in relatives_of(current).of(current)
+                )
+            )
+        )
+        return self._usable(picture) if offered else self._chosen(reference)
+
+    @staticmethod
+    def _find(pictures: QuerySet[GeneratedImage], reference: str) -> GeneratedImage | None:
         key = {"uuid": reference} if "-" in reference else {"pk": reference}
         try:
-            picture = pictures.get(**key)
-        except (GeneratedImage.DoesNotExist, ValueError, OverflowError, ValidationError) as error:
-            raise self._error("unknown") from error
+            return pictures.get(**key)
+        except (GeneratedImage.DoesNotExist, ValueError, OverflowError, ValidationError):
+            return None
+
+    def _usable(self, picture: GeneratedImage | None) -> GeneratedImage:
+        if picture is None:
+            raise self._error("unknown")
         if picture.status not in (Status.COMPLETED, *IN_PROGRESS):
             raise self._error("unfinished")
         return picture
@@ -249,51 +304,42 @@ class GeneratedImageField(forms.Field):
             raise self._error("may_not_generate")
         if not conf.current().SPENDING_ENABLED:
             raise self._error("switched_off")
-        options = {
-            name: option for name, option in self.defaults.items() if name != "prompt_template"
-        }
-        if value.shape:
-            options["aspect_ratio"] = value.shape
         try:
-            wish = wishes.check({**options, "prompt": value.prompt})
-            request = GenerationRequest(
-                prompt=value.prompt,
-                options=options,
-                price=wish.price.amount,
-                currency=wish.price.currency,
-                requested_by=self.user,
-                gaps=tuple(name for name in self._gaps if f"{{{name}}}" in value.prompt),
-                **({"request_id": value.request_id} if value.request_id else {}),
+            request = self._filled(
+                ordering.request_for(self.defaults, value, self._record, user=self.user)
             )
-            request = self._filled(request)
         except ValidationError as error:
             raise flat(error) from error
-        self._check_limits(request)
+        ordering.check_limits(request, self.user)
         return request
 
     def _filled(self, request: GenerationRequest) -> GenerationRequest:
         """The request with the record's new values in its prompt, where all are known by now.
 
-        Fields that the form declares after this one are not: then the prompt is filled on save.
+        Those that this form cleans later are cleaned here for once. Where that fails, the form is
+        not valid anyway.
         """
         record = self._record
         if record is None or not request.gaps:
             return request
         draft = copy.copy(record)
-        for name in {gap.partition(".")[0] for gap in request.gaps}:
-            if name in self._form.cleaned_data:
-                setattr(draft, name, self._form.cleaned_data[name])
-            elif name in self._form.fields:
-                return request
+        try:
+            for name in {gap.partition(".")[0] for gap in request.gaps}:
+                if name in self._form.cleaned_data:
+                    setattr(draft, name, self._form.cleaned_data[name])
+                elif name in self._form.fields:
+                    setattr(draft, name, self._clean_ahead(name))
+        except (ValidationError, ValueError):
+            return request
         return request.filled_from(draft)
 
-    def _check_limits(self, request: GenerationRequest) -> None:
-        """An early, friendly sentence; the reservation on save decides."""
-        if GeneratedImage.objects.filter(request_id=request.request_id).exists():
-            return  # the same form once more: it costs nothing
-        for allowance in limits.allowances(self.user):
-            if request.price > allowance.left:
-                raise limits.over_limit(allowance, request.price)
+    def _clean_ahead(self, name: str) -> Any:
+        bound = self._form[name]
+        if bound.field.disabled:
+            return bound.field.clean(bound.initial)
+        if isinstance(bound.field, forms.FileField):
+            return bound.field.clean(bound.data, bound.initial)
+        return bound.field.clean(bound.data)
 
     def _error(self, code: str) -> ValidationError:
         return ValidationError(self.error_messages[code], code=code)

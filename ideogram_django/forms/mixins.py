@@ -1,4 +1,4 @@
-"""For forms outside the admin."""
+"""For forms outside the admin, and for formsets anywhere."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import prefetch_related_objects
 
 from ideogram_django.forms.answers import GenerationRequest
 from ideogram_django.forms.fields import GeneratedImageField
+from ideogram_django.forms.relatives import together
 
 
 class GeneratedImageFormMixin:
@@ -43,3 +45,30 @@ class GeneratedImageFormMixin:
         form: Any = super()
         with transaction.atomic():
             return form.save(commit)
+
+
+class GeneratedImageFormSetMixin:
+    """Before ``BaseModelFormSet``: the pictures of all its records come with a few queries."""
+
+    form: Any
+
+    def get_queryset(self) -> Any:
+        formset: Any = super()
+        fetched = hasattr(self, "_queryset")
+        records = formset.get_queryset()
+        if not fetched:
+            fields = self._picture_fields()
+            gaps = [gap for field in fields.values() for gap in field.gaps]
+            # What the prompts are made from: one query for each table, not for each record.
+            paths = dict.fromkeys(gap.rpartition(".")[0].replace(".", "__") for gap in gaps)
+            prefetch_related_objects(list(records), *filter(None, paths))
+            together(list(records), list(fields))
+        return records
+
+    def _picture_fields(self) -> dict[str, GeneratedImageField]:
+        columns = {column.name for column in self.form._meta.model._meta.concrete_fields}
+        return {
+            name: field
+            for name, field in self.form.base_fields.items()
+            if isinstance(field, GeneratedImageField) and name in columns
+        }

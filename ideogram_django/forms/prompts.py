@@ -7,10 +7,12 @@ method, never an attribute. ``str.format`` would read whatever an editor writes 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
-from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
+from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist, ValidationError
 from django.db import models
+from django.utils.text import capfirst, get_text_list
+from django.utils.translation import gettext, ngettext
 
 _GAP = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)\}")
 
@@ -34,6 +36,46 @@ def fill(template: str, record: models.Model, allowed: Collection[str] | None = 
         return " ".join(_value(record, name).split())
 
     return _GAP.sub(value, template)
+
+
+def empty(names: Iterable[str], record: models.Model) -> list[str]:
+    """Those of the gaps that this record fills with nothing."""
+    return [name for name in names if not _value(record, name).strip()]
+
+
+def guessed_empty(template: str, text: str) -> list[str]:
+    """The gaps that were filled with nothing, if ``text`` is the template with its gaps filled."""
+    names = gaps(template)
+    parts = _GAP.split(template)  # words, name, words, name, …, words
+    pattern = "".join("(.*?)" if index % 2 else re.escape(part) for index, part in enumerate(parts))
+    match = re.fullmatch(pattern, text, re.DOTALL) if names else None
+    if match is None:
+        return []
+    found = dict(zip(parts[1::2], match.groups(), strict=True))
+    return [name for name in names if not found[name].strip()]
+
+
+def title(model: type[models.Model], name: str) -> str:
+    """What people call the column: "Title", "Author (name)"."""
+    first, *rest = name.split(".")
+    column = _column(model, first)
+    text = str(capfirst(column.verbose_name))
+    if not rest or column.related_model is None:
+        return text
+    return f"{text} ({title(column.related_model, '.'.join(rest)).lower()})"
+
+
+def missing(titles: Iterable[str]) -> ValidationError:
+    """The sentence for gaps that nothing fills: a prompt with a hole in it is not paid for."""
+    names = [gettext("“%(name)s”") % {"name": one} for one in titles]
+    sentence = ngettext(
+        "The prompt is made from %(names)s, which is empty. Fill it in, or change the prompt.",
+        "The prompt is made from %(names)s, which are empty. Fill them in, or change the prompt.",
+        len(names),
+    )
+    return ValidationError(
+        sentence % {"names": get_text_list(names, gettext("and"))}, code="empty_gap"
+    )
 
 
 def unknown(template: str, model: type[models.Model]) -> list[str]:

@@ -57,6 +57,7 @@ def from_upload(
     *,
     requested_by: Any = None,
     alt_text: str = "",
+    decorative: bool = False,
     checked: Verified | None = None,
 ) -> GeneratedImage:
     """Store an uploaded file as a finished picture; the drain makes its smaller widths.
@@ -76,6 +77,7 @@ def from_upload(
         uploaded=True,
         requested_by=requested_by if getattr(requested_by, "pk", None) else None,
         alt_text=alt_text,
+        decorative=decorative,
         width=found.width,
         height=found.height,
         format=found.format,
