@@ -57,6 +57,7 @@ class PlaceAdmin(GeneratedImageFieldMixin, _ModelAdmin):
     """Places are made here alone. A page that asks for an unknown one shows nothing there."""
 
     form = PlaceForm
+    fields = ["name", "key", "image"]
     list_display = ["thumbnail", "name", "state", "key"]
     list_display_links = ["name"]
     search_fields = ["name", "key"]
