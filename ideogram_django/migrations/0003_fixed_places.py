@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ideogram_django', '0001_initial'),
+        ('ideogram_django', '0002_editor_preferences'),
     ]
 
     operations = [
