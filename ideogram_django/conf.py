@@ -56,6 +56,8 @@ class AppSettings:
     """Threads of one drain."""
     MAX_IN_FLIGHT: int | None = None
     """Most pictures that may be unfinished at the provider at once."""
+    RUN_IN_FLIGHT: int = 20
+    """Most pictures of one bulk run in progress at once, where the run does not say."""
     REQUESTS_PER_MINUTE: int = 400
     """Calls to the provider, over all processes of this site."""
     CREDIT_PRICE: str | Decimal = "0.01"

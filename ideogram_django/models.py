@@ -18,7 +18,9 @@ from django.utils.translation import gettext_lazy as _
 from ideogram_django import conf, lifecycle
 from ideogram_django.budget.models import MONEY, Charge, SpendingLimit, SpendingPeriod
 from ideogram_django.pictures.renditions import AVIF
+from ideogram_django.profiles.models import ProfileVersion, PromptProfile
 from ideogram_django.querysets import GeneratedImageQuerySet
+from ideogram_django.runs.models import Run
 from ideogram_django.statuses import (
     FINISHED,
     IN_PROGRESS,
@@ -37,7 +39,10 @@ __all__ = [
     "GeneratedImage",
     "PictureStorage",
     "Place",
+    "ProfileVersion",
+    "PromptProfile",
     "ProviderState",
+    "Run",
     "SpendingLimit",
     "SpendingPeriod",
     "StoredObject",
@@ -82,6 +87,15 @@ class GeneratedImage(models.Model):
     request_id = models.UUIDField(null=True, blank=True, editable=False)
     request_number = models.PositiveIntegerField(default=0, editable=False)
     batch = models.UUIDField(_("sheet"), null=True, blank=True, editable=False, db_index=True)
+    run: models.ForeignKey[Run | None, Run | None] = models.ForeignKey(
+        Run,
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="images",
+        verbose_name=_("bulk run"),
+    )
     bulk = models.BooleanField(_("bulk"), default=False, editable=False)
     priority = models.SmallIntegerField(_("priority"), default=0, editable=False)
     picked = models.BooleanField(_("picked"), default=False)
@@ -237,6 +251,11 @@ class GeneratedImage(models.Model):
                 fields=["status", "next_check_at"],
                 condition=models.Q(next_check_at__isnull=False),
                 name="ideogram_django_due",
+            ),
+            models.Index(
+                fields=["run", "status"],
+                condition=models.Q(run__isnull=False),
+                name="ideogram_django_of_run",
             ),
             models.Index(
                 fields=["claim"],

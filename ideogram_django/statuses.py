@@ -166,6 +166,24 @@ class ObjectKind(models.TextChoices):
     REFERENCE = "reference", _("Reference picture")
 
 
+class RunState(models.TextChoices):
+    """Where a bulk run stands."""
+
+    PREPARED = "prepared", _("Prepared")
+    RUNNING = "running", _("Running")
+    PAUSED = "paused", _("Paused")
+    STOPPED = "stopped", _("Stopped")
+    FINISHED = "finished", _("Finished")
+
+
+class RunPause(models.TextChoices):
+    """What paused a bulk run. The label tells what to do."""
+
+    PERSON = "person", _("Somebody paused it.")
+    CEILING = "ceiling", _("It has come to its ceiling. Raise it and go on, or stop the run.")
+    LIMIT = "limit", _("A spending limit is used up. Go on when there is money again.")
+
+
 class Period(models.TextChoices):
     """How long a spending limit counts before it starts afresh."""
 

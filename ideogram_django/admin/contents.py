@@ -14,8 +14,8 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext, ngettext
 
 from ideogram_django import conf, wording
-from ideogram_django.admin.offers import Offer, better, offers
 from ideogram_django.admin.nextsteps import VARIATIONS
+from ideogram_django.admin.offers import Offer, better, offers
 from ideogram_django.budget import limits
 from ideogram_django.estimates import seconds_left, typical_seconds
 from ideogram_django.lifecycle.steering import fetched_free, may_cost_again

@@ -36,6 +36,7 @@ class Order:
     """One picture to be charged for."""
 
     image_uuid: UUID
+    batch: UUID | None
     attempt: int
     model: str
     price: Price
@@ -72,6 +73,7 @@ def open_charges(settings: AppSettings, orders: Sequence[Order], user: Any) -> l
         [
             Charge(
                 image_id=order.image_uuid,
+                batch=order.batch,
                 attempt=order.attempt,
                 model=order.model,
                 user=user,

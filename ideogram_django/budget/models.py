@@ -35,6 +35,13 @@ class Charge(models.Model):
         related_name="charges",
         verbose_name=_("picture"),
     )
+    batch = models.UUIDField(
+        _("request or run"),
+        null=True,
+        blank=True,
+        db_index=True,
+        help_text=_("What was asked for together; it adds up here when pictures are gone."),
+    )
     attempt = models.PositiveSmallIntegerField(_("attempt"), default=1)
     model = models.CharField(_("model"), max_length=100)
     user = models.ForeignKey(

@@ -26,6 +26,7 @@ from ideogram_django.drains.tools import Tools
 from ideogram_django.exceptions import IdeogramError
 from ideogram_django.lifecycle import sending, transitions
 from ideogram_django.models import GeneratedImage
+from ideogram_django.runs import feeding
 from ideogram_django.statuses import Status
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 LINGER = 0.5
 """Seconds that a drain without work waits for some before it stops."""
 TICK = 0.1
+FEED_EVERY = 0.5
+"""Seconds between two looks at what running bulk runs have room for."""
 POLL_CHUNK = 200
 """Pictures that one reading of the job list may serve."""
 SAVE_TRIES = 6
@@ -77,7 +80,8 @@ def _drop_stale_connections() -> None:
 
 def anything_due(settings: AppSettings) -> bool:
     """Whether a drain would find work now."""
-    return GeneratedImage.objects.filter(due_somewhere(settings)).due().exists()
+    due = GeneratedImage.objects.filter(due_somewhere(settings)).due()
+    return due.exists() or feeding.hungry(settings)
 
 
 def seconds_to_next() -> float | None:
@@ -113,6 +117,7 @@ class _Drain:
         self.running: dict[Future[Any], Task] = {}
         self.backlog: deque[Task] = deque()
         self.renewed = time.monotonic()
+        self.fed = 0.0
 
     def close(self) -> None:
         self.threads.shutdown(wait=False, cancel_futures=True)
@@ -124,6 +129,8 @@ class _Drain:
         self._ask_account(sync=sync)
         while True:
             over = time.monotonic() >= end
+            if not over:
+                self._feed_runs()
             self._hand_out(claim=not over)
             if self.running:
                 idle_since = None
@@ -138,6 +145,12 @@ class _Drain:
             if time.monotonic() - idle_since >= linger:
                 return
             time.sleep(TICK)
+
+    def _feed_runs(self) -> None:
+        """Start a few pictures of each bulk run; they are due at once, like any other."""
+        if time.monotonic() - self.fed >= FEED_EVERY:
+            self.fed = time.monotonic()
+            self._guarded(partial(_fed, self.settings), what="the bulk runs")
 
     # --- giving out -----------------------------------------------------------------------------
 
@@ -284,6 +297,10 @@ class _Drain:
             if image.claim is not None
         ]
         transitions.renew(GeneratedImage.objects.all(), held, self.settings.LEASE)
+
+
+def _fed(settings: AppSettings) -> None:
+    feeding.feed(settings)
 
 
 def _caught(run: Callable[[], Any]) -> Any:

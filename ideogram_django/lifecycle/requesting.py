@@ -63,7 +63,13 @@ def generate_many(
         charges = ledger.open_charges(
             settings,
             [
-                ledger.Order(image_uuid=image.uuid, attempt=1, model=image.model, price=wish.price)
+                ledger.Order(
+                    image_uuid=image.uuid,
+                    batch=image.batch,
+                    attempt=1,
+                    model=image.model,
+                    price=wish.price,
+                )
                 for image, wish in zip(images, wishes, strict=True)
             ],
             user,
@@ -88,6 +94,7 @@ def draft_many(
     *,
     requested_by: Any = None,
     request_id: uuid.UUID | None = None,
+    bulk: bool | None = None,
     **shared: Any,
 ) -> list[GeneratedImage]:
     """Save requests as drafts: checked, priced, nothing reserved, nothing sent."""
@@ -97,7 +104,9 @@ def draft_many(
         queryset,
         request_id,
         user,
-        lambda: queryset.bulk_create(_rows(queryset, wishes, user, request_id, None)),
+        lambda: queryset.bulk_create(
+            _rows(queryset, wishes, user, request_id, bulk), batch_size=1000
+        ),
     )
 
 

@@ -253,7 +253,13 @@ def _new_attempt(image: GeneratedImage, wish: Wish, requested_by: Any) -> None:
 
 
 def _order(image: GeneratedImage, wish: Wish, *, attempt: int) -> ledger.Order:
-    return ledger.Order(image_uuid=image.uuid, attempt=attempt, model=image.model, price=wish.price)
+    return ledger.Order(
+        image_uuid=image.uuid,
+        batch=image.batch,
+        attempt=attempt,
+        model=image.model,
+        price=wish.price,
+    )
 
 
 def _by_user(

@@ -20,6 +20,7 @@ from ideogram_django.lifecycle.references import (
     plain_references,
     with_public_addresses,
 )
+from ideogram_django.profiles.applying import Profiles
 
 if TYPE_CHECKING:
     from ideogram_django.models import GeneratedImage
@@ -36,6 +37,7 @@ COLUMNS = (
     "profile",
     "profile_version",
     "replaces",
+    "run",
     "source_fingerprint",
     "target_before",
     "target_field",
@@ -55,8 +57,12 @@ class Wish:
     columns: Mapping[str, Any]
 
 
-def check(options: Mapping[str, Any], settings: conf.AppSettings | None = None) -> Wish:
-    """Check one request against the catalogue and price it.
+def check(
+    options: Mapping[str, Any],
+    settings: conf.AppSettings | None = None,
+    profiles: Profiles | None = None,
+) -> Wish:
+    """Put a ``profile`` on one request, check it against the catalogue and price it.
 
     Raises ``ValidationError`` with a sentence per field; writes and spends nothing.
     """
@@ -64,6 +70,7 @@ def check(options: Mapping[str, Any], settings: conf.AppSettings | None = None) 
     unknown = sorted(set(options) - {"prompt", "model", *PARAMETERS, *COLUMNS})
     if unknown:
         raise TypeError(f"generate() got unexpected arguments: {', '.join(unknown)}")
+    options = (profiles or Profiles()).apply(options)
     parameters = plain_references(
         {name: options[name] for name in PARAMETERS if options.get(name) is not None}
     )
@@ -95,9 +102,10 @@ def check(options: Mapping[str, Any], settings: conf.AppSettings | None = None) 
 def check_all(requests: Sequence[Mapping[str, Any]], settings: conf.AppSettings) -> list[Wish]:
     """All or none; the sentence says which of several is wrong."""
     wishes: list[Wish] = []
+    profiles = Profiles()
     for number, request in enumerate(requests, start=1):
         try:
-            wishes.append(check(request, settings))
+            wishes.append(check(request, settings, profiles))
         except ValidationError as error:
             if len(requests) == 1:
                 raise
@@ -110,9 +118,14 @@ def check_all(requests: Sequence[Mapping[str, Any]], settings: conf.AppSettings)
     return wishes
 
 
+REMEMBERED = ("typed_prompt", "profile", "profile_version")
+"""Where the prompt came from; a picture made from this one's request remembers it, too."""
+
+
 def request_of(image: GeneratedImage) -> dict[str, Any]:
     """What was asked for this picture, as options for another."""
-    return {"prompt": image.prompt, "model": image.model, **image.parameters}
+    memory = {name: value for name in REMEMBERED if (value := getattr(image, name))}
+    return {"prompt": image.prompt, "model": image.model, **memory, **image.parameters}
 
 
 def as_validation_error(invalid: InvalidRequest) -> ValidationError:

@@ -1,0 +1,1 @@
+"""Prompt profiles: named, versioned templates with a part that nobody can change in passing."""

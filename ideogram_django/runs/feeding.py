@@ -1,0 +1,113 @@
+"""Starting a few pictures of each run at a time. A drain calls this; nothing else does.
+
+The run's own row is locked by the first UPDATE, so two drains never count the same room or the
+same money: what one has started, the other one sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef
+from django.db.models.functions import Now
+
+from ideogram_django import lifecycle
+from ideogram_django.budget import limits
+from ideogram_django.conf import AppSettings
+from ideogram_django.lifecycle import wishes
+from ideogram_django.runs import preparing, reporting, steering
+from ideogram_django.runs.models import Run
+from ideogram_django.statuses import RunPause, RunState
+
+
+def feed(settings: AppSettings) -> int:
+    """Start what every running run has room and money for, the longest unfed run first.
+
+    The number of pictures started. A run that comes to its ceiling, or to a spending limit, is
+    paused with the reason; one that has nothing left is finished.
+    """
+    if not settings.SPENDING_ENABLED:
+        return 0
+    return sum(
+        _feed(run, settings)
+        for run in Run.objects.running().order_by(F("fed_at").asc(nulls_first=True))
+    )
+
+
+def hungry(settings: AppSettings) -> bool:
+    """Whether some run has pictures to start or is to be finished."""
+    if not settings.SPENDING_ENABLED:
+        return False
+    running = Run.objects.running()
+    busy = _pictures().in_progress().filter(run=OuterRef("pk"))
+    waiting = _pictures().drafts().filter(run=OuterRef("pk"), error_code="")
+    if running.filter(~Exists(busy)).exists():
+        return True
+    return any(
+        run.at_once > run.images.in_progress().count() for run in running.filter(Exists(waiting))
+    )
+
+
+def _feed(run: Run, settings: AppSettings) -> int:
+    with transaction.atomic():
+        if not Run.objects.filter(pk=run.pk, state=RunState.RUNNING).update(fed_at=Now()):
+            return 0
+        run.refresh_from_db()
+        active = run.images.in_progress().count()
+        waiting = run.pictures.drafts().filter(error_code="")
+        drafts = list(waiting[: max(run.at_once - active, 0)])
+        if not drafts:
+            if not active and not waiting.exists():
+                steering.finish(run)
+            return 0
+        priced = _priced(drafts, settings)
+        chosen, reason = _affordable(run, priced)
+        if chosen:
+            lifecycle.start_many(chosen)
+        elif priced and reason is not None:
+            steering.pause(run, reason)
+        return len(chosen)
+
+
+def _priced(drafts: Sequence[Any], settings: AppSettings) -> list[tuple[Any, Decimal]]:
+    """Those that can still be made, at today's price; the others are marked and passed over."""
+    found = []
+    for image in drafts:
+        try:
+            wish = wishes.check(wishes.request_of(image), settings)
+        except ValidationError as error:
+            preparing.unusable(image, error)
+        else:
+            found.append((image, wish.price.amount))
+    return found
+
+
+def _affordable(
+    run: Run, priced: Sequence[tuple[Any, Decimal]]
+) -> tuple[list[Any], RunPause | None]:
+    """As many as the ceiling and every spending limit have room for, and what stands in the way."""
+    rooms: list[tuple[Decimal, RunPause]] = [
+        (allowance.left, RunPause.LIMIT) for allowance in limits.allowances(run.requested_by)
+    ]
+    if run.ceiling is not None:
+        rooms.append((run.ceiling - sum(reporting.committed(run)), RunPause.CEILING))
+    if not rooms:
+        return [image for image, _price in priced], None
+    room, reason = min(rooms, key=lambda one: one[0])
+    chosen: list[Any] = []
+    total = Decimal(0)
+    for image, price in priced:
+        total += price
+        if total > room:
+            return chosen, reason
+        chosen.append(image)
+    return chosen, None
+
+
+def _pictures() -> Any:
+    relation: Any = Run._meta.get_field("images")
+    return relation.related_model._default_manager.all()

@@ -1,0 +1,178 @@
+"""The record of a bulk run."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from ideogram_django.budget.models import MONEY
+from ideogram_django.runs import preparing, reporting, steering
+from ideogram_django.statuses import RunPause, RunState
+
+if TYPE_CHECKING:
+    from ideogram_django.querysets import GeneratedImageQuerySet
+    from ideogram_django.runs.reporting import Report
+
+
+class RunQuerySet(models.QuerySet["Run"]):
+    def running(self) -> RunQuerySet:
+        return self.filter(state=RunState.RUNNING)
+
+    def prepare(
+        self,
+        requests: Iterable[Mapping[str, Any]],
+        *,
+        name: str,
+        requested_by: Any = None,
+        ceiling: Decimal | None = None,
+        at_once: int | None = None,
+        approve: bool = False,
+        source: str = "",
+        run_id: uuid.UUID | None = None,
+        **shared: Any,
+    ) -> Run:
+        """Check, price and save a run with its pictures as drafts; nothing is spent.
+
+        ``requests`` and ``shared`` as for ``GeneratedImage.objects.generate_many()``.
+        ``ceiling``: money that the run never commits more than; ``at_once``: most pictures in
+        progress (default: ``RUN_IN_FLIGHT``); ``approve``: nothing is given to a record before
+        somebody picked it; ``run_id``: preparing again with the same one gives the same run.
+        Raises ``ValidationError`` with every problem's number, and then writes nothing.
+        """
+        return preparing.prepare(
+            self,
+            requests,
+            run_id=run_id,
+            columns={
+                "name": name,
+                "requested_by": requested_by,
+                "ceiling": ceiling,
+                "at_once": at_once,
+                "approve": approve,
+                "source": source,
+            },
+            shared=shared,
+        )
+
+
+class Run(models.Model):
+    """Many pictures that are made one after another, until somebody or something says stop."""
+
+    State = RunState
+
+    uuid = models.UUIDField(_("public id"), default=uuid.uuid4, unique=True, editable=False)
+    name = models.CharField(_("name"), max_length=200)
+    source = models.CharField(_("made from"), max_length=200, blank=True, editable=False)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("requested by"),
+    )
+    state = models.CharField(
+        _("state"), max_length=10, choices=RunState, default=RunState.PREPARED, editable=False
+    )
+    pause = models.CharField(
+        _("why it waits"), max_length=10, choices=RunPause, blank=True, editable=False
+    )
+    ceiling = models.DecimalField(
+        _("ceiling"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal(0))],
+        help_text=_("The run never commits more money than this. Empty: only the limits count."),
+        **MONEY,
+    )
+    currency = models.CharField(_("currency"), max_length=3, blank=True, editable=False)
+    at_once = models.PositiveIntegerField(
+        _("at once"),
+        validators=[MinValueValidator(1)],
+        help_text=_("Most pictures of this run in progress at the same time."),
+    )
+    approve = models.BooleanField(
+        _("ask before use"),
+        default=False,
+        help_text=_("A record gets its picture when somebody has picked it, not before."),
+    )
+    again_of: models.ForeignKey[Run | None, Run | None] = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="tries",
+        verbose_name=_("failures tried again from"),
+    )
+    fed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(_("made"), auto_now_add=True)
+    started_at = models.DateTimeField(_("started"), null=True, blank=True, editable=False)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True, editable=False)
+
+    if TYPE_CHECKING:
+        images: Any
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("bulk run")
+        verbose_name_plural = _("bulk runs")
+        ordering = ["-id"]
+        indexes = [
+            models.Index(
+                fields=["fed_at"],
+                condition=models.Q(state=RunState.RUNNING),
+                name="ideogram_django_running",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def pictures(self) -> GeneratedImageQuerySet:
+        """The run's pictures, in the order in which they are made."""
+        found: GeneratedImageQuerySet = self.images.order_by("pk")
+        return found
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in (RunState.STOPPED, RunState.FINISHED)
+
+    def report(self) -> Report:
+        """How far it is and what it cost; see :class:`reporting.Report`. Three queries."""
+        return reporting.report(self)
+
+    # --- what one can do with it ----------------------------------------------------------------
+
+    def start(self) -> None:
+        """Prepared → running. ``ValidationError`` (code ``run_state``) from anywhere else."""
+        steering.start(self)
+
+    def halt(self) -> None:
+        """Running → paused: nothing more is started; what is at the provider comes in."""
+        steering.pause(self, RunPause.PERSON)
+
+    def resume(self) -> None:
+        """Paused → running; after a ceiling was raised, for example."""
+        steering.resume(self)
+
+    def stop(self) -> None:
+        """End it for good: nothing more is started, what was not sent yet is cancelled."""
+        steering.stop(self)
+
+    def try_failures_again(self, *, requested_by: Any = None) -> Run:
+        """A new prepared run with the requests that failed and may work another time.
+
+        ``ValidationError`` (code ``nothing_failed``) where there are none.
+        """
+        return preparing.again(self, requested_by=requested_by)

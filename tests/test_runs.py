@@ -1,0 +1,266 @@
+"""Bulk runs: prepared, started a few at a time, paused, stopped, and true to the cent."""
+
+from __future__ import annotations
+
+import uuid
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db.models import Sum
+
+from ideogram_django import conf
+from ideogram_django.models import Charge, GeneratedImage, Run, SpendingLimit
+from ideogram_django.runs import feeding
+from ideogram_django.statuses import ChargeState, RunPause, Status
+
+pytestmark = pytest.mark.django_db
+
+DRAFT = Decimal("0.03")
+
+
+def prepared(count: int = 6, **options: Any) -> Run:
+    prompts = [{"prompt": f"Harbour {number}"} for number in range(1, count + 1)]
+    return Run.objects.prepare(prompts, **{"name": "Harbours", "at_once": 2, **options})
+
+
+def feed() -> int:
+    return feeding.feed(conf.current())
+
+
+def count(run: Run, *statuses: Status) -> int:
+    return run.images.filter(status__in=statuses).count()
+
+
+# --- preparing ------------------------------------------------------------------------------------
+
+
+def test_preparing_spends_nothing_and_tells_the_price():
+    run = prepared(6)
+
+    report = run.report()
+    assert run.state == Run.State.PREPARED
+    assert (report.count, report.waiting) == (6, 6)
+    assert report.to_come == 6 * DRAFT
+    assert report.committed == 0
+    assert Charge.objects.count() == 0
+    assert feed() == 0
+
+
+def test_one_wrong_line_and_nothing_is_written():
+    with pytest.raises(ValidationError, match="Picture 2"):
+        Run.objects.prepare([{"prompt": "A"}, {"prompt": ""}], name="Wrong")
+    assert Run.objects.count() == GeneratedImage.objects.count() == 0
+
+
+def test_an_empty_list_is_refused():
+    with pytest.raises(ValidationError, match="nothing to make"):
+        Run.objects.prepare([], name="Empty")
+
+
+def test_preparing_twice_with_one_id_is_one_run():
+    run_id = uuid.uuid4()
+    first = prepared(3, run_id=run_id)
+    second = prepared(3, run_id=run_id)
+    assert first == second
+    assert GeneratedImage.objects.count() == 3
+
+
+# --- running --------------------------------------------------------------------------------------
+
+
+def test_never_more_in_progress_than_the_run_may():
+    run = prepared(5)
+    run.start()
+
+    assert feed() == 2
+    assert feed() == 0
+    assert count(run, Status.PENDING) == 2
+    assert count(run, Status.DRAFT) == 3
+
+
+def test_a_run_comes_to_its_end_and_the_ledger_agrees(ideogram):
+    run = prepared(5)
+    run.start()
+    for _round in range(5):
+        feed()
+        ideogram.finish()
+    feed()
+
+    run.refresh_from_db()
+    report = run.report()
+    assert run.state == Run.State.FINISHED
+    assert run.finished_at is not None
+    assert (report.completed, report.done, report.percent) == (5, 5, 100)
+    settled = Charge.objects.filter(state=ChargeState.SETTLED).aggregate(sum=Sum("charged"))["sum"]
+    assert report.charged == report.committed == settled == 5 * DRAFT
+    ideogram.assert_charged(credits=15)
+
+
+def test_the_drain_feeds_it(ideogram):
+    run = prepared(2)
+    run.start()
+    ideogram.step()
+    ideogram.finish()
+    ideogram.step()
+
+    run.refresh_from_db()
+    assert run.state == Run.State.FINISHED
+    assert count(run, Status.COMPLETED) == 2
+
+
+def test_its_pictures_give_way_to_single_ones():
+    run = prepared(2)
+    assert set(run.images.values_list("bulk", flat=True)) == {True}
+
+
+# --- brakes ---------------------------------------------------------------------------------------
+
+
+def test_pausing_starts_nothing_more_and_resuming_goes_on():
+    run = prepared(5)
+    run.start()
+    feed()
+    run.halt()
+    GeneratedImage.objects.filter(status=Status.PENDING).update(status=Status.FETCHING)
+
+    assert feed() == 0
+    assert (run.state, run.pause) == (Run.State.PAUSED, RunPause.PERSON)
+
+    run.resume()
+    GeneratedImage.objects.filter(status=Status.FETCHING).update(status=Status.COMPLETED)
+    assert feed() == 2
+
+
+def test_stopping_gives_back_what_was_not_sent():
+    run = prepared(5)
+    run.start()
+    feed()
+
+    run.stop()
+
+    report = run.report()
+    assert (run.state, run.is_over) == (Run.State.STOPPED, True)
+    assert (report.by_status["cancelled"], report.waiting) == (2, 3)
+    assert report.committed == 0
+    assert feed() == 0
+    with pytest.raises(ValidationError, match="Stopped"):
+        run.resume()
+
+
+def test_it_stops_at_its_ceiling_to_the_cent(ideogram):
+    run = prepared(5, ceiling=Decimal("0.10"), at_once=4)
+    run.start()
+    for _round in range(4):
+        feed()
+        ideogram.finish()
+
+    run.refresh_from_db()
+    report = run.report()
+    assert (run.state, run.pause) == (Run.State.PAUSED, RunPause.CEILING)
+    assert report.committed == Decimal("0.09")
+    assert (report.completed, report.waiting) == (3, 2)
+
+    Run.objects.filter(pk=run.pk).update(ceiling=Decimal("0.15"))
+    run.resume()
+    assert feed() == 2
+
+
+def test_a_spending_limit_pauses_it_and_is_never_passed():
+    user = User.objects.create_user("editor")
+    SpendingLimit.objects.create(user=user, amount=Decimal("0.07"))
+    run = prepared(5, requested_by=user, at_once=5)
+    run.start()
+
+    assert feed() == 2
+    assert feed() == 0
+    run.refresh_from_db()
+    assert (run.state, run.pause) == (Run.State.PAUSED, RunPause.LIMIT)
+
+
+def test_with_spending_switched_off_it_waits(settings):
+    run = prepared(2)
+    run.start()
+    settings.IDEOGRAM_DJANGO = {**settings.IDEOGRAM_DJANGO, "SPENDING_ENABLED": False}
+    assert feed() == 0
+    assert not feeding.hungry(conf.current())
+    run.refresh_from_db()
+    assert run.state == Run.State.RUNNING
+
+
+@pytest.mark.parametrize("verb", ["halt", "resume"])
+def test_what_is_not_running_cannot_be_braked(verb):
+    run = prepared(1)
+    with pytest.raises(ValidationError) as refused:
+        getattr(run, verb)()
+    assert refused.value.code == "run_state"
+
+
+def test_starting_twice_is_refused():
+    run = prepared(1)
+    run.start()
+    with pytest.raises(ValidationError):
+        Run.objects.get(pk=run.pk).start()
+
+
+# --- what can go wrong ----------------------------------------------------------------------------
+
+
+def test_a_draft_that_can_no_longer_be_made_is_passed_over(settings):
+    run = prepared(3, at_once=3)
+    run.images.filter(prompt="Harbour 2").update(model="ideogram-gone")
+    run.start()
+
+    assert feed() == 2
+    left = run.images.get(status=Status.DRAFT)
+    assert left.prompt == "Harbour 2"
+    assert "ideogram-gone" in left.error_detail
+    assert run.report().unusable == 1
+
+
+def test_failures_are_told_by_kind_and_can_be_tried_again(ideogram):
+    prompts = ["Harbour [fail]", "Harbour [policy]", "Harbour"]
+    run = Run.objects.prepare([{"prompt": p} for p in prompts], name="Harbours", at_once=3)
+    run.start()
+    feed()
+    ideogram.finish()
+    feed()
+
+    run.refresh_from_db()
+    report = run.report()
+    assert run.state == Run.State.FINISHED
+    assert report.failed == 2
+    assert dict(report.by_error) == {"provider_failed": 1, "refused": 1}
+    assert report.charged == DRAFT
+
+    again = run.try_failures_again()
+    assert (again.state, again.again_of) == (Run.State.PREPARED, run)
+    (one,) = again.images.all()
+    assert one.parent.error_code == "provider_failed"
+
+    with pytest.raises(ValidationError, match="Nothing failed"):
+        again.try_failures_again()
+
+
+def test_the_report_outlives_deleted_pictures(ideogram):
+    run = prepared(2)
+    run.start()
+    feed()
+    ideogram.finish()
+    run.images.all().delete()
+    assert run.report().charged == 2 * DRAFT
+
+
+def test_profiles_are_composed_once():
+    from ideogram_django.models import ProfileVersion, PromptProfile
+
+    profile = PromptProfile.objects.create(name="season")
+    ProfileVersion.objects.create(profile=profile, number=1, suffix="Linocut.")
+    run = prepared(1, profile="season")
+    run.start()
+    feed()
+    image = run.images.get()
+    assert (image.prompt, image.typed_prompt) == ("Harbour 1 Linocut.", "Harbour 1")
+    assert image.profile_version == 1
