@@ -154,6 +154,8 @@ def test_the_sheet_fills_while_it_is_looked_at_and_nothing_jumps(visit):
     before = boxes()
     large = page.locator("#ideogram-sheet-stage .ideogram-frame").locator("visible=true")
     size = large.bounding_box()
+    small = page.locator(".ideogram-n-1 .ideogram-frame").bounding_box()
+    assert abs(small["height"] / small["width"] - 9 / 16) < 0.02
     finish(images[1])
     expect(page.locator("[name=picture]")).to_have_count(1, timeout=9000)
     expect(page.locator("[data-ideogram-live]")).to_have_text("Picture 2: Finished")

@@ -6,12 +6,12 @@
  *   each [data-ideogram-image="<uuid>"][data-ideogram-status][data-ideogram-name] in it, until its
  *   status is a final one. In a picture: [-label], [-sentence], [-error] get text, [-thumb] an img
  *   (-alt: its text), progress[-progress] a value. [-refresh][id] is fetched anew when one ends;
- *   [-live], an aria-live region, tells each change once. "ideogram:look" on document: look now.
+ *   [-live], an aria-live region, tells each change once.
  * Forms sent in place: form or button[data-ideogram-swap="id id"] takes the regions with these ids
  *   from the page that comes back; an empty list on a button: not in place.
  * Choosing: [data-ideogram-slot][-choose-url] with input[-reference="<as it was>"], [-by-hand] that
  *   is hidden, button[-open], template[-dialog], [-chosen] holding [-chosen-thumb], [-chosen-text]
- *   and button[-undo], input[type=file][-upload].
+ *   and button[-undo], input[type=file][-upload], input[-address].
  * Typing: textarea[data-ideogram-limit="n"] is counted into the [-counter] beside it; the
  *   [-lettering="n"] beside it shows while words in quotation marks are longer than n.
  * Prices: [data-ideogram-make] with [-part="model|count|speed|style|shape"], [-make-label],
@@ -291,15 +291,13 @@
 
     // --- choosing from the gallery --------------------------------------------------------------
 
-    let dialog = null; // one for the page
-    let choosing = null; // the slot that it is open for
-    let request = 0;
+    let [dialog, choosing, request] = [null, null, 0]; // one for the page; the slot it is open for
 
     class Slot {
         constructor(root) {
             this.root = root;
             this.reference = found(root, "reference");
-            this.upload = found(root, "upload");
+            this.inputs = { upload: found(root, "upload"), address: found(root, "address") };
             this.chosen = found(root, "chosen");
             this.opener = found(root, "open");
             if (this.reference && this.opener && root.dataset.ideogramChooseUrl) {
@@ -325,13 +323,16 @@
         }
 
         changed(input) {
-            if (input === this.upload && input.value) this.only("upload");
+            const way = Object.keys(this.inputs).find((one) => this.inputs[one] === input);
+            if (way && input.value) this.only(way);
         }
 
         // What was chosen last holds; the server refuses two at once.
         only(way) {
             if (way !== "choice" && this.reference) this.unchoose();
-            if (way !== "upload" && this.upload) this.upload.value = "";
+            for (const [one, input] of Object.entries(this.inputs)) {
+                if (way !== one && input) input.value = "";
+            }
         }
 
         choose(uuid, name, thumb) {
@@ -586,7 +587,6 @@
         // The browser may put back what was typed before, after this script has run.
         addEventListener("pageshow", () => begin(document));
         document.addEventListener("visibilitychange", wakeUp);
-        document.addEventListener("ideogram:look", wakeUp);
         document.addEventListener("formset:added", ({ target }) => {
             begin(target);
             wakeUp();
