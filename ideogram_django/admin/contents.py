@@ -48,6 +48,8 @@ class Spends:
 
     buttons: Sequence[Spend]
     help: str
+    made: int = 0
+    """How many finals the picture has already."""
 
     @property
     def over(self) -> list[str]:
@@ -346,6 +348,7 @@ class Contents:
             return [
                 Spends(
                     buttons=finish,
+                    made=sum(final.parent_id == image.pk for final in self._finals),
                     help=gettext(
                         "A new picture from the same request on a better model, not this one "
                         "with more detail. Seed and references may change nothing."
