@@ -159,7 +159,7 @@ def test_what_is_over_the_limit_cannot_be_pressed_and_says_why(visit):
     image = finished()
     SpendingLimit.objects.create(amount="0.05", period="day")
     page = visit(page_of(image))
-    button = page.get_by_role("button", name="Make again on Quality · $0.10")
+    button = page.get_by_role("button", name="Finish on Quality · $0.10")
     expect(button).to_be_disabled()
     expect(page.get_by_text("only $0.05 is left today")).to_be_visible()
     assert problems(page) == []

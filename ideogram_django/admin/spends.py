@@ -10,16 +10,14 @@ from typing import Any
 from django.utils.translation import gettext, ngettext
 
 from ideogram_django import conf, wording
-from ideogram_django.admin.offers import Offer, better, offers
 from ideogram_django.admin.nextsteps import VARIATIONS
+from ideogram_django.admin.offers import Offer, better, offers
 from ideogram_django.budget import limits
 from ideogram_django.lifecycle.steering import fetched_free, may_cost_again
 from ideogram_django.models import GeneratedImage
-from ideogram_django.statuses import ErrorCode, Status
+from ideogram_django.statuses import Status
 
 TIERS = ("draft", "balanced", "quality")
-HOPELESS = (ErrorCode.REFUSED, ErrorCode.REJECTED, ErrorCode.REFERENCE_FAILED)
-"""The same request would end the same way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +69,8 @@ def spending(
     def over(offer: Offer, count: int, speed: str) -> str:
         price = offer.price(speed)
         amount = price.amount * count if price else Decimal(0)
-        tight = next((one for one in allowances if one.left < amount), None)
-        return "" if tight is None else " ".join(limits.over_limit(tight, amount).messages)
+        short = limits.shortage(allowances, amount)
+        return "" if short is None else " ".join(short.messages)
 
     def found(image: GeneratedImage) -> list[Spends]:
         own = available.get(image.model)
@@ -159,8 +157,10 @@ def may_help(image: GeneratedImage, settings: conf.AppSettings) -> bool:
         return False
     if fetched_free(image):
         return True
+    advice = wording.advice(image)
     return (
-        image.error_code not in HOPELESS
+        advice is not None
+        and advice.again
         and not may_cost_again(image)
         and bool(_total([image], settings))
     )
