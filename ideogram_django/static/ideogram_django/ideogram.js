@@ -36,10 +36,7 @@
 
     // --- live pictures --------------------------------------------------------------------------
 
-    let wait = FIRST;
-    let timer = null;
-    let lastNews = Date.now();
-    let asking = false;
+    let [wait, timer, lastNews, asking] = [FIRST, null, Date.now(), false];
 
     const roots = () => all(document, "[data-ideogram-status-url]");
     const unfinished = (root) => all(root, "[data-ideogram-image]").filter(
@@ -229,7 +226,7 @@
             showMessages(form, page);
         } catch {
             // The browser shows what went wrong better than we could. Ids keep it from paying twice.
-            sending.set(form, null);
+            sending.set(form, form);
             form.requestSubmit(button);
         } finally {
             sending.delete(form);
