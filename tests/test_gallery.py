@@ -529,6 +529,7 @@ def test_nothing_found_is_not_an_empty_gallery(browser, query):
     one()
     body = text(browser.get(GALLERY + query))
     assert "No pictures match." in body
+    assert 'name="action"' not in body
     assert "Make the first picture" not in body
 
 
