@@ -18,6 +18,8 @@ NOT_OURS = {
     ("link-in-text-block", ".breadcrumbs"),
     # It is named, by a picture of a magnifying glass whose alternative text says "Search".
     ("label-title-only", "#searchbar"),
+    # Django 6.1 names a file's field by the legend of a fieldset around it, which is no label.
+    ("label", ".field-cover"),
     # Unfold has no label for the two halves of a date, and links that are too dark in the dark.
     ("label-title-only", ".vDateField, .vTimeField"),
     ("color-contrast", ".text-link"),
