@@ -12,18 +12,16 @@ from PIL import Image
 
 from ideogram_django.models import Charge, GeneratedImage, SpendingLimit
 from ideogram_django.statuses import Status
-from tests.test_admin_browser import CHROMIUM, GALLERY, chromium, strict, visit
+from tests.test_admin_browser import GALLERY
 
 playwright = pytest.importorskip("playwright.sync_api")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 expect = playwright.expect
 
-__all__ = ["chromium", "strict", "visit"]  # fixtures
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium was found"),
 ]
 
 COLOURS = ("navy", "teal", "olive", "maroon", "purple", "gray", "green", "black")
@@ -248,7 +246,7 @@ def test_over_the_limit_is_said_beside_the_button(visit):
 
 def test_the_whole_way_without_the_script(visit):
     images = sheet(done=False)
-    page = visit(sheet_url(images[0]), java_script_enabled=False)
+    page = visit(sheet_url(images[0]), javascript=False)
     for place, image in enumerate(images):
         finish(image, COLOURS[place])
     page.get_by_role("link", name="Look again").click()
@@ -281,7 +279,7 @@ def test_axe_finds_nothing(visit, scheme, compare):
     )
     images[0].rerender(model="ideogram-v4-quality")
     GeneratedImage.objects.filter(pk=images[1].pk).update(picked=True)
-    page = visit(sheet_url(images[0]), color_scheme=scheme)
+    page = visit(sheet_url(images[0]), scheme=scheme)
     if compare:
         for tick in page.get_by_role("checkbox").all():
             tick.check()
@@ -294,7 +292,7 @@ def test_axe_finds_nothing(visit, scheme, compare):
 def test_small_screens_never_scroll_sideways(visit, shape, width):
     images = sheet(8, aspect_ratio=shape)
     images[0].rerender(model="ideogram-v4-quality")
-    page = visit(sheet_url(images[0]), viewport={"width": width, "height": 700})
+    page = visit(sheet_url(images[0]), width=width, height=700)
     wide = "document.scrollingElement.scrollWidth - document.documentElement.clientWidth"
     assert page.evaluate(wide) <= 0
     for tick in page.get_by_role("checkbox").all()[:3]:
@@ -307,7 +305,7 @@ def test_the_chosen_one_is_seen_in_forced_colours_and_nothing_moves(visit):
     GeneratedImage.objects.filter(pk=images[2].pk).update(
         status=Status.PROCESSING, file="", renditions=[]
     )
-    page = visit(sheet_url(images[0]), forced_colors="active", reduced_motion="reduce")
+    page = visit(sheet_url(images[0]), forced_colors=True, reduced_motion=True)
     outline = "one => getComputedStyle(one).outlineStyle"
     assert page.locator(".ideogram-n-1").evaluate(outline) == "solid"
     assert page.locator(".ideogram-n-2").evaluate(outline) == "none"
