@@ -10,6 +10,7 @@ import pytest
 from ideogram_django.budget import ledger
 from ideogram_django.models import Charge, GeneratedImage, SpendingLimit
 from ideogram_django.statuses import Status
+from tests.accessibility import violations
 from tests.test_admin_browser import GALLERY, finish, making
 from tests.test_failures import KINDS
 
@@ -56,13 +57,7 @@ def press_until(page: Any, key: str, name: str, most: int = 300) -> None:
 
 
 def problems(page: Any) -> list[str]:
-    found = axe.Axe().run(page).response["violations"]
-    return [
-        f"{one['id']}: {node['html'][:120]}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"]
-    ]
+    return violations(page, axe.Axe())
 
 
 def test_from_the_gallery_to_a_second_try_by_keyboard_alone(visit):

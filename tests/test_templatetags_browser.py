@@ -15,6 +15,7 @@ from PIL import Image
 from ideogram_django.drains import loop
 from ideogram_django.models import GeneratedImage, Place
 from tests import urls
+from tests.accessibility import violations
 from tests.drain import make_due
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -87,9 +88,7 @@ def test_places_are_accessible(visit: Any, hero: GeneratedImage, color_scheme: s
 
 
 def assert_accessible(page: Any) -> None:
-    found = axe.Axe().run(page).response["violations"]
-    serious = [one for one in found if one["impact"] in ("serious", "critical")]
-    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious] == []
+    assert violations(page, axe.Axe()) == []
 
 
 def test_an_editor_hangs_a_picture(visit: Any, hero: GeneratedImage) -> None:
