@@ -127,6 +127,15 @@ MOVING = """() => [
         .map(one => `a transition moves ${one.className}`),
 ].slice(0, 6)"""
 
+COVERED = """() => {
+    const one = document.activeElement, bar = document.querySelector(".ideogram-submit");
+    if (one === document.body || bar.contains(one)) return null;
+    const mine = one.getBoundingClientRect(), its = bar.getBoundingClientRect();
+    const free = mine.bottom <= its.top + 1 || mine.top >= its.bottom - 1;
+    return free ? null : `${one.tagName.toLowerCase()}[${one.name || one.id || one.textContent}]`;
+}"""
+"""What has the focus, if the make form's buttons hide some of it."""
+
 WITHIN = "([one, part]) => document.querySelector(one).closest(part) !== null"
 
 STILL = """() => document.getAnimations().forEach(one => {

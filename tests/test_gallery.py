@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import time_machine
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.models import Group, User
 from django.core.cache import cache
 from django.db import connection
@@ -20,6 +21,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone, translation
 
+from ideogram_django.admin import GeneratedImageAdmin
 from ideogram_django.admin.cards import total_text
 from ideogram_django.admin.limits import standing
 from ideogram_django.models import (
@@ -648,3 +650,24 @@ def test_a_page_of_100_in_progress_asks_for_all_of_them_at_one_address(browser, 
     assert body.count("data-ideogram-status-url") == 1
     for image in images:
         assert f'data-ideogram-image="{image.uuid}" data-ideogram-status="processing"' in body
+
+
+def test_a_theme_has_its_say_in_the_list_too(browser, editor, rf):
+    class ThemesList(ChangeList):
+        def get_results(self, request):
+            super().get_results(request)
+            self.themed = True
+
+    class ThemesAdmin(admin.ModelAdmin):
+        def get_changelist(self, request, **kwargs):
+            return ThemesList
+
+    class PictureAdmin(GeneratedImageAdmin, ThemesAdmin):
+        pass
+
+    image = one()
+    request = rf.get(GALLERY)
+    request.user, request.session = editor, browser.session
+    page = PictureAdmin(GeneratedImage, admin.site).changelist_view(request)
+    assert page.context_data["cl"].themed
+    assert [card.image for card in page.context_data["cl"].ideogram_cards] == [image]

@@ -203,6 +203,8 @@ def test_nothing_stands_inline(browser):
 def test_the_large_picture_comes_in_every_stored_width(browser):
     images = sheet(2)
     widths = [{"name": f"a-{width}.webp", "width": width} for width in (320, 640)]
+    # An image alone offers a browser that does not take this format no other.
+    widths.append({"name": "a-640.avif", "width": 640, "format": "avif"})
     move(images[0], Status.COMPLETED, renditions=widths, file="a b,c.png", width=1312, height=736)
     body = browser.get(sheet_url(images[0])).content.decode()
     assert (
