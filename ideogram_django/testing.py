@@ -39,7 +39,8 @@ KEY = "afk_tests"
 CREDITS = 100_000
 QUEUE = "ideogram-tests"
 MOST_PASSES = 25
-"""Passes that :meth:`Ideogram.finish` makes; the longest chain of tries needs about ten."""
+"""Passes without any picture ending that :meth:`Ideogram.finish` makes; the longest chain of tries
+needs about ten."""
 
 PACE: Mapping[str, Any] = {
     "CONNECT_TIMEOUT": 5,
@@ -64,16 +65,18 @@ class Ideogram:
     def finish(self) -> None:
         """Send, render, fetch and store everything that is in progress, at once.
 
-        Works in this process, without queue and worker, and inside the transaction that the
-        fixture ``db`` opens. ``image_completed`` and ``image_failed`` are sent. Instances that the
-        test holds have to be read again. Fails the test when something stays unfinished, such as a
-        prompt marked ``[forever]`` or an account without credits; :meth:`step` does not.
+        Bulk runs that were started are carried on to their end, or to what pauses them. Works in
+        this process, without queue and worker, and inside the transaction that the fixture ``db``
+        opens. ``image_completed`` and ``image_failed`` are sent. Instances that the test holds
+        have to be read again. Fails the test when something stays unfinished, such as a prompt
+        marked ``[forever]`` or an account without credits; :meth:`step` does not.
         """
-        for _pass in range(MOST_PASSES):
-            if not self._unfinished().exists():
-                return
+        passes, left = 0, self._left()
+        while left != (0, 0) and passes < MOST_PASSES:
             self.step()
-        if self._unfinished().exists():
+            now = self._left()
+            passes, left = (passes + 1, now) if now == left else (0, now)
+        if left != (0, 0):
             pytest.fail(self._stuck(), pytrace=False)
 
     def step(self) -> None:
@@ -181,6 +184,14 @@ class Ideogram:
 
     # --- parts ----------------------------------------------------------------------------------
 
+    def _left(self) -> tuple[int, int]:
+        """Pictures that are to end, those of running bulk runs too, and runs that are."""
+        from ideogram_django.models import GeneratedImage, Run
+
+        running = Run.objects.running()
+        waiting = GeneratedImage.objects.drafts().filter(run__in=running, error_code="")
+        return self._unfinished().count() + waiting.count(), running.count()
+
     def _unfinished(self) -> QuerySet[GeneratedImage]:
         from django.db.models import Q
 
@@ -194,9 +205,10 @@ class Ideogram:
         return GeneratedImage.objects.filter(Q(status__in=IN_PROGRESS) | more | failing)
 
     def _stuck(self) -> str:
-        from ideogram_django.models import ProviderState
+        from ideogram_django.models import ProviderState, Run
 
         lines = [f"  {image.prompt[:60]!r} is {image.status}" for image in self._unfinished()[:10]]
+        lines += [f"  The bulk run {run.name!r} is running" for run in Run.objects.running()[:10]]
         paused = ProviderState.load().pause_message
         reason = f" {paused}" if paused else ""
         return "\n".join([f"Still unfinished after {MOST_PASSES} passes.{reason}", *lines])
