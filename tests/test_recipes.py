@@ -7,9 +7,11 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import tracemalloc
 import uuid
+from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -341,6 +343,47 @@ def test_a_ceiling_is_kept(ideogram: Ideogram, tmp_path: Path) -> None:
     ideogram.assert_charged(credits=6)
 
 
+def test_what_is_made_from_missing_pictures_comes_after_them(
+    ideogram: Ideogram, tmp_path: Path
+) -> None:
+    """A reference that is not there yet could only fail."""
+    (first,) = missing(1)
+    second = entry(
+        png("red"), prompt="Its like", parameters={"reference_image": f"picture:{first['uuid']}"}
+    )
+    third = entry(
+        png("tan"),
+        prompt="Both",
+        parameters={
+            "style_reference_images": [f"picture:{one['uuid']}" for one in (first, second)]
+        },
+    )
+    path = written(tmp_path / "gone.jsonl", third, second, first)
+
+    for told, prompt in (("2 missing, and made from", "Harbour 0"), ("1 missing, and", "Its like")):
+        assert told in take_in(path, "--make-missing", "--yes")
+        ideogram.finish()
+        ideogram.assert_generated(prompt, times=1)
+    take_in(path, "--make-missing", "--yes")
+    ideogram.finish()
+    ideogram.assert_completed(3)
+    assert "3 here already" in take_in(path)
+
+
+def test_a_dry_run_knows_which_references_would_be_there(
+    ideogram: Ideogram, tmp_path: Path
+) -> None:
+    there = entry(png())
+    made = entry(png("red"), parameters={"reference_image": f"picture:{there['uuid']}"})
+    (tmp_path / "copies").mkdir()
+    (tmp_path / "copies" / f"{there['sha256']}.png").write_bytes(png())
+    path = written(tmp_path / "two.jsonl", made, there)
+    looked = take_in(path, "--files", str(tmp_path / "copies"), "--dry-run")
+    done = take_in(path, "--files", str(tmp_path / "copies"))
+    assert looked.replace("Nothing was changed.\n", "") == done
+    assert "1 missing: the file" in done
+
+
 @pytest.mark.parametrize(("answer", "sentence"), [("n\n", "nothing was spent"), ("", "--yes")])
 def test_nothing_is_made_without_a_yes(
     ideogram: Ideogram, tmp_path: Path, monkeypatch: Any, answer: str, sentence: str
@@ -655,3 +698,49 @@ def test_memory_does_not_grow_with_the_library(ideogram: Ideogram, tmp_path: Pat
     small = peak(tmp_path / "small.jsonl")
     many(1200)
     assert peak(tmp_path / "large.jsonl") < 1.3 * small
+
+
+# --- the documentation ----------------------------------------------------------------------------
+
+
+def blocks(language: str) -> list[str]:
+    found = rf"^```{language}\n(.*?)^```$"
+    return re.findall(found, DOCUMENT.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def test_the_documented_commands_work(
+    library: list[GeneratedImage],
+    ideogram: Ideogram,
+    ideogram_media: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def run(block: str) -> None:
+        for line in block.splitlines():
+            python, manage, command, *arguments = shlex.split(line)
+            assert (python, manage) == ("python", "manage.py")
+            call_command(command, *arguments, stdout=io.StringIO(), stderr=io.StringIO())
+
+    moved, chosen, made = blocks("console")
+    run(moved.splitlines()[0])
+    run(chosen)
+    empty_the_database()
+    run("\n".join(moved.splitlines()[1:]))
+    assert GeneratedImage.objects.count() == 6
+
+    empty_the_database()
+    shutil.rmtree(ideogram_media)
+    run(made)
+    ideogram.finish()
+    # Its reference picture was an upload, and that is lost.
+    assert Run.objects.get().report().completed == 3
+
+
+def test_the_documented_format_is_the_format(library: list[GeneratedImage]) -> None:
+    header, example = map(json.loads, blocks("json"))
+    assert header == lines.header()
+    assert lines.recipe_of(example).picked
+    assert list(example) == list(entries(export())[0])
+    assert set(example) == {one.name for one in fields(lines.Recipe)}

@@ -49,6 +49,8 @@ class Report:
     amount: Decimal = Decimal(0)
     """What making the missing ones would cost."""
     currency: str = ""
+    waiting: int = 0
+    """Missing, too, but made from reference pictures that are not here: those come first."""
     lost: int = 0
     """Their file was not found, and they cannot be made again: own work, or a model gone."""
     left_out: int = 0
@@ -80,6 +82,8 @@ class Import:
         self._settings = settings
         self._originals = Originals(folder, settings)
         self._missing: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115
+        self._found: set[UUID] = set()
+        """Pictures that would be here by now, were this not only a look."""
         self._known_as: dict[UUID, UUID] = {}
         """Recipes whose file is here under another uuid."""
         self._last_before = GeneratedImage.objects.aggregate(last=Max("pk"))["last"] or 0
@@ -99,13 +103,16 @@ class Import:
 
         Bad lines are passed over. Call once; :attr:`report` tells what happened.
         """
-        for batch in _batches(lines.read(self._file)):
-            self._take_over(batch, write=write)
+        with tempfile.TemporaryFile() as missing:
+            for batch in _batches(lines.read(self._file)):
+                self._take_over(batch, missing, write=write)
+            for batch in _batches(lines.read_body(missing)):
+                self._count_missing(batch)
         if write:
             self._link(lines.read(self._file))
         return self.report
 
-    def _take_over(self, batch: Sequence[Line], *, write: bool) -> None:
+    def _take_over(self, batch: Sequence[Line], missing: BinaryIO, *, write: bool) -> None:
         recipes = [line.recipe for line in batch if line.recipe is not None]
         here = _uuids_here(recipes)
         same = self._same_files(recipes)
@@ -126,28 +133,53 @@ class Import:
             elif not recipe.is_finished:
                 self.report.left_out += 1
             else:
-                self._finished(line, recipe, users.get(recipe.requested_by), write=write)
+                user = users.get(recipe.requested_by)
+                if not self._found_file(recipe, user, write=write):
+                    missing.write(line.raw.rstrip(b"\r\n") + b"\n")
             here.add(recipe.uuid)
         self.report.drafts += len(drafts)
         if write and drafts:
             _save_drafts(drafts)
 
-    def _finished(self, line: Line, recipe: Recipe, user: Any, *, write: bool) -> None:
+    def _found_file(self, recipe: Recipe, user: Any, *, write: bool) -> bool:
         with self._originals.of(recipe) as (original, told):
             if original is not None:
                 told = self._adopt(recipe, original, user) if write else ""
                 if not told:
                     self.report.adopted += 1
-                    return
+                    if not write:
+                        self._found.add(recipe.uuid)
+                    return True
         if told:
             self.report.tell(recipe, told)
-        if recipe.uploaded:
-            self.report.lost += 1
-            self.report.tell(recipe, "Its file was not found, and own work cannot be made again.")
-        elif (price := self._price(recipe)) is not None:
-            self.report.missing += 1
-            self.report.amount += price
-            self._missing.write(line.raw.rstrip(b"\r\n") + b"\n")
+        return False
+
+    def _count_missing(self, batch: Sequence[Line]) -> None:
+        """Price what can be made now, and keep it for :meth:`make`.
+
+        Only now is it known which pictures are here that others are made from: a reference that is
+        not would fail, and to make both at once is no way either.
+        """
+        recipes = [line.recipe for line in batch if line.recipe is not None]
+        wanted = {self._here(one) for recipe in recipes for one in _made_from(recipe)}
+        here = GeneratedImage.objects.completed().filter(uuid__in=wanted).exclude(file="")
+        there = {*here.values_list("uuid", flat=True), *(wanted & self._found)}
+        for line in batch:
+            recipe = line.recipe
+            if recipe is None:
+                continue
+            if recipe.uploaded:
+                self.report.lost += 1
+                self.report.tell(
+                    recipe, "Its file was not found, and own work cannot be made again."
+                )
+            elif (price := self._price(recipe)) is not None:
+                if all(self._here(one) in there for one in _made_from(recipe)):
+                    self.report.missing += 1
+                    self.report.amount += price
+                    self._missing.write(line.raw)
+                else:
+                    self.report.waiting += 1
 
     def _adopt(self, recipe: Recipe, original: Original, user: Any) -> str:
         """Take the picture over; a sentence where its file is no picture for this site."""
@@ -299,6 +331,14 @@ def _save_drafts(drafts: Sequence[tuple[Recipe, Any]]) -> None:
         GeneratedImage.objects.bulk_update(
             images, ["uuid", "picked", "requested_by", "created_at"], batch_size=BATCH
         )
+
+
+def _made_from(recipe: Recipe) -> list[UUID]:
+    """The pictures of the library that it is made from; none where a reference is nonsense."""
+    try:
+        return references.own_pictures(recipe.parameters)
+    except ValueError:
+        return []
 
 
 def _uuids_here(recipes: Sequence[Recipe]) -> set[UUID]:

@@ -103,6 +103,11 @@ class Command(BaseCommand):
             (report.left_out, "left out: failed or cancelled where they come from"),
             (report.lost, "lost: the file was not found, and they cannot be made again"),
             (report.missing, "missing: the file was not found"),
+            (
+                report.waiting,
+                "missing, and made from reference pictures that are not here: take the same "
+                "recipes in again once those are",
+            ),
         ):
             if count:
                 self.stdout.write(f"{count:>7} {what}")
