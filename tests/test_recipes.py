@@ -236,7 +236,10 @@ def test_drafts_and_pictures_of_another_library_are_left_alone_by_hash(
     assert list(GeneratedImage.objects.values()) == again
 
 
-def test_two_pictures_with_one_file_stay_two(ideogram: Ideogram, tmp_path: Path) -> None:
+def test_two_pictures_with_one_file_stay_two(
+    ideogram: Ideogram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ideogram_django.recipes.importing.BATCH", 1)
     for _number in range(2):
         GeneratedImage.objects.from_upload(ContentFile(png(), "ship.png"))
     path = tmp_path / "library.jsonl"
