@@ -6,6 +6,7 @@ from unfold.admin import ModelAdmin
 from ideogram_django.admin import (
     ChargeAdmin,
     GeneratedImageAdmin,
+    PlaceAdmin,
     ProviderStateAdmin,
     SpendingLimitAdmin,
     SpendingPeriodAdmin,
@@ -13,16 +14,22 @@ from ideogram_django.admin import (
 from ideogram_django.models import (
     Charge,
     GeneratedImage,
+    Place,
     ProviderState,
     SpendingLimit,
     SpendingPeriod,
 )
 
-admin.site.unregister([GeneratedImage, Charge, SpendingLimit, SpendingPeriod, ProviderState])
+admin.site.unregister([GeneratedImage, Place, Charge, SpendingLimit, SpendingPeriod, ProviderState])
 
 
 @admin.register(GeneratedImage)
 class UnfoldPictureAdmin(GeneratedImageAdmin, ModelAdmin):
+    pass
+
+
+@admin.register(Place)
+class UnfoldPlaceAdmin(PlaceAdmin, ModelAdmin):
     pass
 
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from ideogram_django import conf
 from ideogram_django.forms import describing, ordering, prompts
 from ideogram_django.forms.access import may, may_look_at, viewable
-from ideogram_django.forms.answers import GenerationRequest, UploadedPicture, flat
+from ideogram_django.forms.answers import Answer, GenerationRequest, UploadedPicture, flat
 from ideogram_django.forms.relatives import Relatives, relatives_of
 from ideogram_django.lifecycle import PARAMETERS, uploading, using
 from ideogram_django.models import GeneratedImage
@@ -25,8 +25,6 @@ from ideogram_django.widgets import GeneratedImageWidget, Make, Offer, Submitted
 
 DEFAULTS = ("prompt_template", "model", *PARAMETERS)
 """Keywords of both fields that say what a new picture is to be like."""
-
-Answer = GeneratedImage | GenerationRequest | UploadedPicture | None
 
 
 class GeneratedImageField(forms.Field):
