@@ -151,6 +151,7 @@ class GeneratedImage(models.Model):
     error_code = models.CharField(_("error"), max_length=40, blank=True)
     error_detail = models.TextField(_("what the provider said"), blank=True)
     uploaded = models.BooleanField(_("own work"), default=False, editable=False)
+    adopted = models.BooleanField(_("taken over"), default=False, editable=False)
 
     charge = models.OneToOneField(
         Charge,
@@ -237,6 +238,7 @@ class GeneratedImage(models.Model):
             models.CheckConstraint(
                 condition=models.Q(status=Status.DRAFT)
                 | models.Q(uploaded=True)
+                | models.Q(adopted=True)
                 | models.Q(charge__isnull=False),
                 name="ideogram_django_charged_after_draft",
             ),
@@ -266,6 +268,8 @@ class GeneratedImage(models.Model):
             models.Index(
                 fields=["model", "style_type", "aspect_ratio"], name="ideogram_django_by_request"
             ),
+            # Whether the very same file is here already.
+            models.Index(fields=["sha256"], name="ideogram_django_by_hash"),
         ]
 
     def __str__(self) -> str:
