@@ -81,8 +81,9 @@ def approve(image: GeneratedImage) -> bool:
 
 
 def reject(image: GeneratedImage) -> bool:
-    """The record keeps what it has. False where the picture was given to it already."""
-    rows = _rows(image).filter(attached_at__isnull=True, next_check_at__isnull=True)
+    """The record keeps what it has. False where the picture was given to it already, or is being."""
+    copying = models.Q(picked=True, next_check_at__isnull=False)
+    rows = _rows(image).filter(~copying, attached_at__isnull=True)
     changed = rows.update(picked=False, rejected_at=Now())
     image.refresh_from_db()
     return bool(changed)
