@@ -261,7 +261,7 @@ def test_a_copy_that_came_too_late_is_deleted_again(ideogram, ideogram_media, mo
 
 def test_no_stored_object_of_ours_is_a_records_file(ideogram):
     (article,) = articles(1)
-    (image,) = finish(run_for([article], "cover", approve=False), ideogram)
+    finish(run_for([article], "cover", approve=False), ideogram)
     article.refresh_from_db()
     assert article.cover.name not in set(StoredObject.objects.values_list("name", flat=True))
 

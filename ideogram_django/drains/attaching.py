@@ -19,9 +19,7 @@ logger = logging.getLogger(__name__)
 class Copy:
     """One copy, made ready: the record, its field, and the name under its own ``upload_to``."""
 
-    def __init__(
-        self, image: GeneratedImage, record: models.Model, target: targets.Target
-    ) -> None:
+    def __init__(self, image: GeneratedImage, record: models.Model, target: targets.Target) -> None:
         self.image = image
         self.record = record
         self.target = target

@@ -81,7 +81,7 @@ def approve(image: GeneratedImage) -> bool:
 
 
 def reject(image: GeneratedImage) -> bool:
-    """The record keeps what it has. False where the picture was given to it already, or is being."""
+    """The record keeps what it has. False where the picture was given to it, or is being."""
     copying = models.Q(picked=True, next_check_at__isnull=False)
     rows = _rows(image).filter(~copying, attached_at__isnull=True)
     changed = rows.update(picked=False, rejected_at=Now())
