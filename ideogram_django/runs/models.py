@@ -26,6 +26,14 @@ class RunQuerySet(models.QuerySet["Run"]):
     def running(self) -> RunQuerySet:
         return self.filter(state=RunState.RUNNING)
 
+    def viewable_by(self, user: Any) -> RunQuerySet:
+        """All for who may view runs; for who may have pictures made, their own."""
+        if any(user.has_perm(f"ideogram_django.{verb}_run") for verb in ("view", "change")):
+            return self.all()
+        if user.has_perm("ideogram_django.generate_generatedimage"):
+            return self.filter(requested_by=user.pk)
+        return self.none()
+
     def prepare(
         self,
         requests: Iterable[Mapping[str, Any]],

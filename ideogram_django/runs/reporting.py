@@ -68,6 +68,11 @@ class Report:
         return self.by_status.get(Status.CANCELLED, 0)
 
     @property
+    def never_made(self) -> int:
+        """When it is over: what was not started, or taken back before it was sent."""
+        return self.waiting + self.cancelled
+
+    @property
     def done(self) -> int:
         """Nothing more happens to so many of them."""
         return self.count - self.waiting - self.in_progress
