@@ -168,6 +168,31 @@ def test_it_stops_at_its_ceiling_to_the_cent(ideogram):
     assert feed() == 2
 
 
+def test_a_refund_makes_room_below_the_ceiling(ideogram):
+    prompts = ["Harbour [fail]", *["Harbour"] * 4]
+    run = Run.objects.prepare(
+        [{"prompt": one} for one in prompts], name="Harbours", at_once=3, ceiling=3 * DRAFT
+    )
+    run.start()
+    assert feed() == 3
+    # One has failed, and the provider is being asked what became of its credits.
+    run.images.filter(prompt="Harbour [fail]").update(status=Status.FAILED)
+
+    assert feed() == 0
+    assert not feeding.hungry(conf.current())
+    run.refresh_from_db()
+    assert run.state == Run.State.RUNNING
+
+    run.images.filter(status=Status.FAILED).update(status=Status.PENDING)
+    for _round in range(3):
+        ideogram.finish()
+        feed()
+    run.refresh_from_db()
+    report = run.report()
+    assert (run.state, run.pause) == (Run.State.PAUSED, RunPause.CEILING)
+    assert (report.completed, report.failed, report.charged) == (3, 1, 3 * DRAFT)
+
+
 def test_a_spending_limit_pauses_it_and_is_never_passed():
     user = User.objects.create_user("editor")
     SpendingLimit.objects.create(user=user, amount=Decimal("0.07"))

@@ -46,7 +46,7 @@ class Proposal:
     """``None`` where it is gone, or of a model that this site does not have any more."""
     record_url: str
     old: Any
-    """What the field holds now: a picture, a file, or nothing."""
+    """What the field holds now, or held before the new one: a picture, a file, or nothing."""
     decision: Decision
     sentence: str
     may_decide: bool
@@ -241,6 +241,8 @@ class Proposals(_RunAdmin):
     ) -> Proposal:
         old = getattr(record, target.field.name) if record is not None else None
         decision = approving.decision(image)
+        if decision == Decision.USED:
+            old = image.replaces
         if decision == Decision.OPEN and record is not None:
             held = str(record.serializable_value(target.field.attname) or "")
             decision = decision if held == image.target_before else Decision.KEPT

@@ -223,6 +223,9 @@ class RunAdmin(Proposals):
         changes.result_list = runs
         return changes
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        return super().changelist_view(request, {"title": _("Bulk runs"), **(extra_context or {})})
+
     @admin.display(description=_("State"), ordering="state")
     def state_shown(self, run: Run) -> SafeString:
         return self._cell("state", run)
@@ -337,7 +340,7 @@ class RunAdmin(Proposals):
             "prepared": run.state == RunState.PREPARED,
             "running": run.state == RunState.RUNNING,
             "paused": run.state == RunState.PAUSED,
-            "at_ceiling": run.state == RunState.PAUSED and run.pause == RunPause.CEILING,
+            "at_ceiling": self._waits_at_ceiling(run, report),
             "may_spend": may_spend and settings.SPENDING_ENABLED,
             "may_brake": self.may_brake(request),
             "may_see": may_see,
@@ -401,6 +404,14 @@ class RunAdmin(Proposals):
             start = gettext("Start · %(total)s") % {"total": to_come}
             resume = gettext("Go on · %(total)s") % {"total": to_come}
         return {"start": start, "resume": resume}
+
+    def _waits_at_ceiling(self, run: Run, report: reporting.Report) -> bool:
+        """It would only pause again: there is no room for the next picture."""
+        if run.state != RunState.PAUSED or run.pause != RunPause.CEILING or run.ceiling is None:
+            return False
+        following = run.pictures.drafts().filter(error_code="").first()
+        needed = (following.price if following is not None else None) or Decimal(0)
+        return run.ceiling < report.committed + needed
 
     def _shortage(self, run: Run, report: reporting.Report) -> str:
         """Whether the limits have room for all of it: it may begin, and will pause."""
@@ -529,7 +540,7 @@ class RunAdmin(Proposals):
                 return self._page(request, run, form=form)
             run.limit_to(form.cleaned_data["ceiling"])
             self._done(request, run, "ceiling")
-            if step == "raise":
+            if step == "raise" and run.state == RunState.PAUSED:
                 return HttpResponseRedirect(self._resume(request, run))
             messages.success(request, gettext("The ceiling was changed."))
         except ValidationError as error:

@@ -61,8 +61,19 @@ def hungry(settings: AppSettings) -> bool:
     if running.filter(~Exists(busy)).exists():
         return True
     return any(
-        run.at_once > run.images.in_progress().count() for run in running.filter(Exists(waiting))
+        run.at_once > run.images.in_progress().count() and not _waits_for_refunds(run)
+        for run in running.filter(Exists(waiting))
     )
+
+
+def _waits_for_refunds(run: Run) -> bool:
+    """At its ceiling, but what is reserved may still be given back: a failure costs nothing."""
+    if run.ceiling is None:
+        return False
+    reserved, charged = reporting.committed(run)
+    following = run.pictures.drafts().filter(error_code="").first()
+    needed = (following.price if following is not None else None) or Decimal(0)
+    return reserved > 0 and run.ceiling < reserved + charged + needed
 
 
 def _feed(run: Run, settings: AppSettings) -> int:
@@ -81,7 +92,7 @@ def _feed(run: Run, settings: AppSettings) -> int:
         chosen, reason = _affordable(run, priced)
         if chosen:
             lifecycle.start_many(chosen)
-        elif priced and reason is not None:
+        elif reason is not None and not (reason == RunPause.CEILING and _waits_for_refunds(run)):
             steering.pause(run, reason)
         return len(chosen)
 

@@ -7,7 +7,7 @@ import difflib
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -29,8 +29,10 @@ class Order:
     """One prompt to be made ``count`` times, and where it stands, for a sentence."""
 
     place: str
-    options: Mapping[str, Any]
+    options: Mapping[str, Any] = field(default_factory=dict)
     count: int = 1
+    problems: Sequence[str] = ()
+    """What cannot be read in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +48,8 @@ def read(content: bytes, name: str, options: Mapping[str, Any], count: int = 1) 
     """One order per line; ``options`` and ``count`` hold where a line says nothing.
 
     The first line names the columns. Commas, semicolons and tabs are understood. ``name`` is the
-    file's, for sentences. Raises ``ValidationError`` with every line that cannot be read.
+    file's, for sentences. Raises ``ValidationError`` where the file as such makes no sense; a
+    line that does not is an order with problems, which :func:`check` tells beside all others.
     """
     lines = list(_lines(content, name))
     if not lines:
@@ -55,25 +58,28 @@ def read(content: bytes, name: str, options: Mapping[str, Any], count: int = 1) 
             % {"file": name}
         )
     names = _column_names(name, lines[0][1])
-    orders, problems = [], []
+    orders = []
     for number, cells in lines[1:]:
         place = gettext("Line %(number)d") % {"number": number}
         if len(cells) > len(names):
             text = gettext(
-                "%(place)s: it has %(cells)d cells, but there are %(columns)d columns. Put a "
-                "prompt that holds commas in double quotes."
+                "it has %(cells)d cells, but there are %(columns)d columns. Put a prompt that "
+                "holds commas in double quotes."
             )
-            gaps = {"place": place, "cells": len(cells), "columns": len(names)}
-            problems.append(text % gaps)
+            problem = text % {"cells": len(cells), "columns": len(names)}
+            orders.append(Order(place=place, problems=[problem]))
             continue
         # Spaces around a cell are the spreadsheet's, and nobody sees them.
         row = {name: cell.strip() for name, cell in zip(names, cells, strict=False)}
-        given, sentences = _typed({name: cell for name, cell in row.items() if cell})
-        problems += [f"{place}: {sentence}" for sentence in sentences]
+        given, problems = _typed({name: cell for name, cell in row.items() if cell})
         orders.append(
-            Order(place=place, count=given.pop("count", count), options={**options, **given})
+            Order(
+                place=place,
+                count=given.pop("count", count),
+                options={**options, **given},
+                problems=problems,
+            )
         )
-    refuse(problems)
     if not orders:
         raise ValidationError(gettext("%(file)s has no line with a prompt.") % {"file": name})
     return orders
@@ -88,13 +94,14 @@ def check(orders: Sequence[Order]) -> Bill:
     requests: list[Mapping[str, Any]] = []
     amount, currency = Decimal(0), settings.CURRENCY
     for order in orders:
-        found = _problems(order)
-        try:
-            wish = wishes.check(order.options, settings, profiles)
-        except ValidationError as error:
-            found += _sentences(error)
-        else:
-            amount += order.count * wish.price.amount
+        found = [*order.problems, *_problems(order)]
+        if order.options:
+            try:
+                wish = wishes.check(order.options, settings, profiles)
+            except ValidationError as error:
+                found += _sentences(error)
+            else:
+                amount += order.count * wish.price.amount
         problems += [f"{order.place}: {one}" if order.place else one for one in found]
         requests += [order.options] * order.count
     refuse(problems)
