@@ -231,8 +231,11 @@ def test_a_terminal_sees_one_line_that_changes(twin: Simulator) -> None:
 
     out = Terminal()
     call_command("ideogram_generate", "A fox", "--yes", "--wait", "--no-color", stdout=out)
-    assert "\r0 of 1 finished · 1 Queued at the provider" in out.getvalue()
-    assert "\r1 of 1 finished" in out.getvalue()
+    lines = out.getvalue().split("\r")
+    assert f"{'-' * 30}  0 of 1 finished · 1 Queued at the provider" in [
+        one.strip() for one in lines
+    ]
+    assert f"{'#' * 30}  1 of 1 finished" in lines[-1]
 
 
 # --- ideogram_doctor ----------------------------------------------------------------------------

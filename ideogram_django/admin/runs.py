@@ -310,12 +310,12 @@ class RunAdmin(Proposals):
     ) -> Any:
         if request.method == "POST":  # nothing here is edited; the buttons have their own door
             return HttpResponseNotAllowed(["GET"])
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
         run = self.get_object(request, object_id)
         if run is None:
             messages.warning(request, gettext("There is no such run, or not any more."))
             return HttpResponseRedirect(self.admin_url("changelist"))
-        if not self.has_view_or_change_permission(request, run):
-            raise PermissionDenied
         return self._page(request, run)
 
     def _page(

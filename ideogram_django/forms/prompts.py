@@ -138,7 +138,10 @@ def _value(record: models.Model, gap: str) -> str:
     name, *filters = gap.split("|")
     value = _read(record, name)
     for one in filters:
-        function, argument = _filter(one)
+        try:
+            function, argument = _filter(one)
+        except LookupError as error:
+            raise LookupError(gap) from error
         value = function("" if value is None else value, *argument)
     return "" if value is None else str(value)
 
