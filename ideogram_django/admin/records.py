@@ -16,7 +16,7 @@ from ideogram_django import conf
 from ideogram_django.admin import frozen
 from ideogram_django.budget import ledger
 from ideogram_django.forms import prompts
-from ideogram_django.lifecycle import wishes
+from ideogram_django.lifecycle import using, wishes
 from ideogram_django.models import GeneratedImage
 
 DEFAULT_PROMPT = "{title}, editorial illustration"
@@ -165,10 +165,15 @@ def make_for(
     )
     if isinstance(plan.field, models.ForeignKey):
         column = plan.field.attname
+        records = {str(row.record.pk): row.record for row in rows}
         for image in images:
             # Told by the picture itself, not by its place in the list: the second of two presses
             # gets the first one's pictures back, and then finds nothing left to change.
-            model._base_manager.filter(pk=image.target_id, **{column: image.replaces_id}).update(
-                **{column: image.pk}
+            unchanged = model._base_manager.filter(
+                pk=image.target_id, **{column: image.replaces_id}
             )
+            if unchanged.update(**{column: image.pk}) and image.target_id in records:
+                record = records[image.target_id]
+                setattr(record, plan.field.name, image)
+                using.attached(image, record, plan.field.name)
     return images

@@ -11,6 +11,7 @@ from django.db import models
 
 from ideogram_django import conf
 from ideogram_django.drains import files
+from ideogram_django.lifecycle import using
 from ideogram_django.models import GeneratedImage
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,9 @@ class Copy:
         changed = records.update(**self._columns(name))
         if not changed:
             logger.warning("%s was changed meanwhile; it keeps its own picture.", self.record)
+            return
+        self.record.refresh_from_db()
+        using.attached(self.image, self.record, self.field.name)
 
     def _columns(self, name: str) -> dict[str, Any]:
         columns: dict[str, Any] = {self.field.attname: name}

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models.functions import Coalesce, Now
+from django.dispatch import Signal
 from django.utils.translation import gettext_lazy as _
 
-from ideogram_django import lifecycle, wakeups
+from ideogram_django import lifecycle, signals, wakeups
 from ideogram_django.statuses import RunPause, RunState, Status
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ def start(run: Run) -> None:
 
 
 def pause(run: Run, reason: RunPause) -> None:
-    _move(run, [RunState.RUNNING], RunState.PAUSED, pause=reason)
+    with transaction.atomic():
+        _move(run, [RunState.RUNNING], RunState.PAUSED, pause=reason)
+        _announce(run, signals.run_paused)
 
 
 def resume(run: Run) -> None:
@@ -32,7 +35,9 @@ def resume(run: Run) -> None:
 
 
 def finish(run: Run) -> None:
-    _move(run, [RunState.RUNNING], RunState.FINISHED, finished_at=Now())
+    with transaction.atomic():
+        _move(run, [RunState.RUNNING], RunState.FINISHED, finished_at=Now())
+        _announce(run, signals.run_finished)
 
 
 def stop(run: Run) -> None:
@@ -51,6 +56,19 @@ def stop(run: Run) -> None:
                 lifecycle.cancel(image)
             except ValidationError:
                 continue  # sent in this very moment, or perhaps before: it comes in
+        _announce(run, signals.run_stopped)
+
+
+def _announce(run: Run, signal: Signal) -> None:
+    """Tell the site after the commit."""
+    model, key = type(run), run.pk
+
+    def send() -> None:
+        saved = model._base_manager.filter(pk=key).first()
+        if saved is not None:
+            signals.deliver(signal, model, run=saved)
+
+    transaction.on_commit(send, robust=True)
 
 
 def _move(run: Run, source: Collection[RunState], to: RunState, **changes: Any) -> None:
