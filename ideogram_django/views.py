@@ -21,6 +21,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from ideogram_django import conf, wakeups, wording
 from ideogram_django.apiframe import payloads, signatures
+from ideogram_django.budget.amounts import plain
 from ideogram_django.drains import provider
 from ideogram_django.estimates import typical_seconds
 from ideogram_django.exceptions import InvalidPayloadError, InvalidSignatureError
@@ -125,13 +126,17 @@ def status(request: HttpRequest) -> JsonResponse:
     the pictures that it is good for. Whoever asks is watching: what the provider is making is
     then polled as if no webhook were expected, by a worker; see :func:`watching.watch`.
     """
-    ids = _uuids(request.GET.get("ids", ""))
-    if not _may_view(request):
-        allowed = _uuids(_token_ids(request.GET.get("token", "")))
-        if not allowed:
-            return JsonResponse({"error": "Not allowed."}, status=403)
-        ids = [one for one in ids if one in allowed]
-    images = list(GeneratedImage.objects.filter(uuid__in=ids[:MOST_IDS]))
+    user = getattr(request, "user", None)
+    may_view = may(user, "view")
+    allowed = _uuids(_token_ids(request.GET.get("token", "")))
+    if not (may_view or allowed):
+        return JsonResponse({"error": "Not allowed."}, status=403)
+    pictures = GeneratedImage.objects.filter(uuid__in=allowed)
+    if may_view:
+        # A token is good for what a hook hides, too: its holder was shown these pictures.
+        pictures = viewable(user) | pictures if allowed else viewable(user)
+    ids = _uuids(request.GET.get("ids", ""))[:MOST_IDS]
+    images = list(pictures.filter(uuid__in=ids))
     _keep_up(images)
     typical = typical_seconds() if any(image.is_in_progress for image in images) else {}
     pause = wording.pause_message(images)
@@ -221,7 +226,7 @@ def payload(
         "width": image.width,
         "height": image.height,
         "error": image.error_message,
-        "cost": None if image.cost is None else f"{image.cost.normalize():f}",
+        "cost": plain(image.cost),
     }
 
 
@@ -238,13 +243,6 @@ def _token_ids(token: str) -> str:
     except signing.BadSignature:
         return ""
     return ",".join(ids)
-
-
-def _may_view(request: HttpRequest) -> bool:
-    user = getattr(request, "user", None)
-    return (
-        user is not None and user.is_active and user.has_perm("ideogram_django.view_generatedimage")
-    )
 
 
 def _uuids(text: str) -> list[UUID]:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf, wakeups
 from ideogram_django.exceptions import PictureError
+from ideogram_django.lifecycle.columns import SiteColumns
 from ideogram_django.pictures.verifying import Verified, verify
 from ideogram_django.statuses import ErrorCode, ObjectKind, Status
 
@@ -72,12 +73,12 @@ def from_upload(
     model = queryset.model
     field: Any = model._meta.get_field("file")
     objects: Any = model._meta.get_field("objects_stored").related_model
+    user = requested_by if getattr(requested_by, "pk", None) else None
     image = model(
+        **SiteColumns(user).under({"alt_text": alt_text, "decorative": decorative}),
         status=Status.COMPLETED,
         uploaded=True,
-        requested_by=requested_by if getattr(requested_by, "pk", None) else None,
-        alt_text=alt_text,
-        decorative=decorative,
+        requested_by=user,
         width=found.width,
         height=found.height,
         format=found.format,
