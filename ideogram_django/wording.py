@@ -43,9 +43,7 @@ ADVICE: Mapping[str, Advice] = {
         again=False,
         edit=True,
         quoted=True,
-        hint=_(
-            "The same request would be turned down again, so it cannot be tried again as it is."
-        ),
+        hint=_("The same request would be turned down again; it has to be changed first."),
     ),
     ErrorCode.REFUSED: Advice(
         again=False,

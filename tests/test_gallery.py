@@ -451,6 +451,7 @@ def test_filters_offer_what_there_is(browser, editor):
     assert filters["where used"] == [
         "Used",
         "Not used",
+        "Fixed place: picture",
         "Article: hero",
         "Author: portrait",
         "Page: picture",

@@ -170,7 +170,7 @@ def test_each_option_says_which_models_may_ignore_or_refuse_it(browser):
     body = text(browser.get(ADD))
     for_v4 = r'data-ideogram-for-model="ideogram-v4-turbo [^"]+">'
     seed = re.search(r'id="id_seed_helptext">(.*?)</div>', body)[1]
-    assert re.search(rf"{for_v4}May change nothing on Ideogram v4\.<", seed)
+    assert re.search(rf"{for_v4}Ideogram v4 may ignore this\.<", seed)
     size = re.search(r'id="id_resolution_helptext">(.*?)</div>', body)[1]
     assert "data-ideogram-for-model" not in size
     magic = re.search(r'id="id_magic_prompt_option_helptext">(.*?)</div>', body)[1]

@@ -138,7 +138,7 @@ def test_the_request_stands_on_top_with_its_price(browser):
         "16:9",
         "4 pictures",
         "$0.12 in all",
-        "1 of 4 are done.",
+        "Done: 1 of 4.",
     ):
         assert words in body, words
 
@@ -486,7 +486,7 @@ def test_where_nothing_came_the_prompt_can_be_changed(browser):
     for image in images:
         fail(image, ErrorCode.REFUSED)
     body = text(browser.get(sheet_url(images[0])))
-    assert "2 of 2 are done. 2 failed." in body
+    assert "Done: 2 of 2. Failed: 2." in body
     assert f'href="{ADD}?like={images[0].uuid}"' in body
     assert "Try the failed ones again" not in body
     assert "Choose one" not in body

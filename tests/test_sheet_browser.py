@@ -114,6 +114,7 @@ def test_choose_pick_and_finish_by_keyboard_alone(visit):
     finals = page.locator("#ideogram-sheet-finals li")
     expect(finals).to_have_count(1)
     expect(finals).to_contain_text("Ideogram v4 Quality from picture 3")
+    expect(page.get_by_role("link", name="1 final from this picture")).to_be_visible()
     assert "Finish on Quality · $0.10" in focused(page)
     final = images[2].children.get()
     assert final.model == "ideogram-v4-quality"
@@ -154,11 +155,13 @@ def test_the_sheet_fills_while_it_is_looked_at_and_nothing_jumps(visit):
     before = boxes()
     large = page.locator("#ideogram-sheet-stage .ideogram-frame").locator("visible=true")
     size = large.bounding_box()
+    small = page.locator(".ideogram-n-1 .ideogram-frame").bounding_box()
+    assert abs(small["height"] / small["width"] - 9 / 16) < 0.02
     finish(images[1])
     expect(page.locator("[name=picture]")).to_have_count(1, timeout=9000)
     expect(page.locator("[data-ideogram-live]")).to_have_text("Picture 2: Finished")
     expect(page.locator("[name=picture]")).to_be_checked()
-    expect(page.get_by_text("1 of 4 are done.")).to_be_visible()
+    expect(page.get_by_text("Done: 1 of 4.")).to_be_visible()
     expect(stage(page)).to_have_count(1)
     assert boxes() == before
     assert abs(large.bounding_box()["height"] - size["height"]) <= 1
@@ -173,7 +176,7 @@ def test_the_sheet_fills_while_it_is_looked_at_and_nothing_jumps(visit):
     expect(page.locator("[name=picture]")).to_have_count(3, timeout=9000)
     expect(page.locator(f"[name=picture][value='{images[2].pk}']")).to_be_checked()
     expect(page.locator(".ideogram-n-1")).to_contain_text("The provider had no capacity.")
-    expect(page.get_by_text("4 of 4 are done.")).to_be_visible()
+    expect(page.get_by_text("Done: 4 of 4.")).to_be_visible()
 
 
 def test_two_are_compared_large_side_by_side(visit):
@@ -215,12 +218,12 @@ def test_more_like_this_opens_a_sheet_of_its_own(visit):
     images = sheet()
     page = visit(sheet_url(images[0]))
     page.get_by_role("button", name="More like this · $0.12").dblclick()
-    expect(page.get_by_text("0 of 4 are done.")).to_be_visible()
+    expect(page.get_by_text("Done: 0 of 4.")).to_be_visible()
     assert images[0].children.count() == 4
     assert sheet_url(images[0].children.first()) in page.url
     page.go_back()
     page.get_by_role("button", name="More like this · $0.12").click()
-    expect(page.get_by_text("0 of 4 are done.")).to_be_visible()
+    expect(page.get_by_text("Done: 0 of 4.")).to_be_visible()
     assert images[0].children.count() in (4, 8)  # 8 only where Back loads the page afresh
 
 

@@ -87,7 +87,7 @@ def test_from_four_drafts_to_an_article(page: Page, axe: Any) -> None:
     page.get_by_role("button", name="List").click()
     wrong += [f"list: {it}" for it in faults(page, axe)]
     page.get_by_role("link", name=PROMPT).first.click()
-    expect(page.get_by_role("button", name="Make again on Quality · $0.10")).to_be_visible()
+    expect(page.get_by_role("button", name="Finish on Quality · $0.10")).to_be_visible()
     wrong += [f"picture: {it}" for it in faults(page, axe)]
 
     page.goto("/admin/articles/article/")

@@ -441,7 +441,7 @@ def _note(name: str, offer: Offer) -> str:
     if name not in offer.model.parameters:
         return gettext("%(model)s does not take this.") % gaps
     if offer.model.may_ignore(name):
-        return gettext("May change nothing on %(model)s.") % gaps
+        return gettext("%(model)s may ignore this.") % gaps
     if name == "magic_prompt_option" and offer.model.may_ignore(name, "Off"):
         return gettext("“Off” may change nothing on %(model)s.") % gaps
     return ""

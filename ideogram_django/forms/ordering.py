@@ -112,9 +112,9 @@ def check_limits(request: GenerationRequest, user: Any) -> None:
     """An early, friendly sentence; the reservation decides."""
     if GeneratedImage.objects.filter(request_id=request.request_id).exists():
         return  # the same form once more: it costs nothing
-    for allowance in limits.allowances(user):
-        if request.total > allowance.left:
-            raise limits.over_limit(allowance, request.total)
+    short = limits.shortage(limits.allowances(user), request.total)
+    if short is not None:
+        raise short
 
 
 def _request(
