@@ -43,7 +43,8 @@ class Hooks:
     def credits(self, model: str, rendering_speed: str, credits: int | None) -> int | None:
         """What one picture costs, in credits; ``None``: it is not offered.
 
-        ``credits`` is what ``PRICES`` and the catalogue say. Holds wherever a price is shown or
+        ``credits`` is what ``PRICES`` and the catalogue say; ``rendering_speed`` the API's own
+        word, ``"default"`` where nobody chose one. Holds wherever a price is shown or
         reserved, so it must be quick and give the same answer for the same question. What the
         provider charges in the end is the provider's matter.
         """

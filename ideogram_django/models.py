@@ -93,7 +93,7 @@ def picture_path(instance: object, filename: str) -> str:
 def _own_name(name: str, filename: str) -> str:
     """A site's name with a random part and the right ending. ``ValueError``, if it is no path."""
     suffix = PurePosixPath(filename).suffix.lower()
-    path = PurePosixPath(name)
+    path = PurePosixPath(name.strip())
     validate_file_name(path, allow_relative_path=True)
     stem = path.stem if path.suffix.lower() == suffix else path.name
     unique = str(path.with_name(f"{stem}-{uuid.uuid4().hex[:12]}{suffix}"))

@@ -147,9 +147,16 @@ class GeneratedImageQuerySet(models.QuerySet["GeneratedImage"]):
         return await sync_to_async(self.generate)(prompt, **options)
 
     async def agenerate_many(
-        self, requests: Iterable[Mapping[str, Any]], **options: Any
+        self,
+        requests: Iterable[Mapping[str, Any]],
+        *,
+        requested_by: AbstractBaseUser | None = None,
+        request_id: uuid.UUID | None = None,
+        **shared: Any,
     ) -> list[GeneratedImage]:
-        return await sync_to_async(self.generate_many)(requests, **options)
+        return await sync_to_async(self.generate_many)(
+            requests, requested_by=requested_by, request_id=request_id, **shared
+        )
 
     async def afrom_upload(
         self, file: File[bytes], *, requested_by: Any = None, alt_text: str = ""

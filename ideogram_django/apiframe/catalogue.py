@@ -113,7 +113,7 @@ def get_model(model_id: str, prices: Prices | None = None) -> Model:
 
     A model without a known price is returned too, with ``credits`` None.
     """
-    prices = prices or {}
+    prices = {} if prices is None else prices
     names = [name for name in (*MODELS, *prices) if name not in UNSUPPORTED]
     if not isinstance(model_id, str) or model_id not in names:
         raise InvalidRequest({"model": [_no_such_model(model_id, list(dict.fromkeys(names)))]})
