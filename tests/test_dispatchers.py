@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from ideogram_django.simulator import Simulator
 from ideogram_django.statuses import Status
 from ideogram_django.wakeups import Dispatcher
 from tests.drain import twin
+from tests.snippets import files, page, written
 
 __all__ = ["twin"]
 
@@ -267,3 +269,57 @@ def test_nothing_of_it_is_loaded_by_the_rest() -> None:
     subprocess.run(
         [sys.executable, "-c", code], check=True, env={"DJANGO_SETTINGS_MODULE": "tests.settings"}
     )
+
+
+# --- the documentation ----------------------------------------------------------------------------
+
+
+class Celery:
+    """As much of it as the page uses: a decorator, and a task that is put on a list."""
+
+    def __init__(self) -> None:
+        self.put: list[Any] = []
+
+    def shared_task(self, **options: Any) -> Any:
+        def decorate(function: Any) -> Any:
+            function.apply_async = lambda **options: self.put.append(function)
+            return function
+
+        return decorate
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_queue_of_the_page(
+    twin: Simulator, settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    celery = Celery()
+    monkeypatch.setitem(sys.modules, "celery", celery)  # type: ignore[arg-type]
+    with written("queues.md", tmp_path):
+        names = {"IDEOGRAM_DJANGO": dict(settings.IDEOGRAM_DJANGO)}
+        exec(files("queues.md")["settings.py"], names)  # noqa: S102 - our own page
+        settings.IDEOGRAM_DJANGO = names["IDEOGRAM_DJANGO"]
+        assert ids() == []
+        image = GeneratedImage.objects.generate("A fox")
+        (drain,) = celery.put
+        drain()
+    image.refresh_from_db()
+    assert image.status == Status.COMPLETED
+
+
+@needs_tasks
+def test_another_alias_of_the_page(settings: Any, tmp_path: Any) -> None:
+    from django.tasks import task_backends
+
+    settings.TASKS = {"default": {"BACKEND": DUMMY}, "pictures": {"BACKEND": DUMMY}}
+    with written("queues.md", tmp_path):
+        use(settings, "newsroom.tasks_queue.PicturesDispatcher")
+        assert wakeups.wake() is True
+    (result,) = task_backends["pictures"].results  # type: ignore[attr-defined]
+    assert result.task.backend == "pictures"
+
+
+def test_the_page_names_every_part() -> None:
+    rows = re.findall(r"^\| (`.+?) \|", page("queues.md"), re.MULTILINE)
+    named = set(re.findall(r"`(\w+)", " ".join(rows))) | {"can_count", "wake"}
+    parts = {name for name in vars(Dispatcher) if not name.startswith("_")}
+    assert parts == named

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import re
 import uuid
 from collections.abc import Mapping
@@ -11,8 +13,8 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import AnonymousUser, User
-from django.core.exceptions import ValidationError
+from django.contrib.auth.models import AnonymousUser, Group, User
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.test import Client, RequestFactory
 from pytest_django import DjangoAssertNumQueries
 
@@ -29,6 +31,7 @@ from ideogram_django.testing import Ideogram
 from ideogram_django.widgets import sign_widget
 from tests.magazine.forms import ArticleForm
 from tests.magazine.models import Article
+from tests.snippets import files, page, written
 from tests.test_make import ADDING, CHANGE, SPEND, VIEW, client_of, form, picture, png, staff, text
 
 pytestmark = pytest.mark.django_db
@@ -478,6 +481,56 @@ def test_a_name_that_cannot_be_costs_no_picture(
         r"ideogram/\d{4}/\d\d/[0-9a-f]{32}\.png" if logged else r"v1\.2 of the poster-\w+\.png"
     )
     assert re.fullmatch(expected, image.file.name)
+
+
+# --- the documentation ----------------------------------------------------------------------------
+
+
+def test_the_page_names_every_hook() -> None:
+    rows = re.findall(r"^\| `(\w+)\((.*?)\)` \|", page("hooks.md"), re.MULTILINE)
+    hooks = {
+        name: list(inspect.signature(hook).parameters)[1:]
+        for name, hook in vars(Hooks).items()
+        if inspect.isfunction(hook)
+    }
+    assert {name: arguments.split(", ") for name, arguments in rows} == hooks
+
+
+def test_the_hooks_of_the_page(
+    tmp_path: Path, settings: Any, ideogram: Ideogram, rf: RequestFactory
+) -> None:
+    with written("hooks.md", tmp_path):
+        exec(files("hooks.md")["settings.py"], {"IDEOGRAM_DJANGO": settings.IDEOGRAM_DJANGO})  # noqa: S102
+        houses = [Group.objects.create(name=name) for name in ("north", "south")]
+        people = [staff(VIEW, SPEND) for _house in houses]
+        for user, house in zip(people, houses, strict=True):
+            user.groups.add(house)
+        north, south = (
+            GeneratedImage.objects.generate(f"A fox of {user}", requested_by=user)
+            for user in people
+        )
+        ideogram.finish()
+        north.refresh_from_db()
+        assert north.price == Decimal("0.04")
+        assert north.file.name.startswith(f"house-{houses[0].pk}/a-fox-of-{people[0]}-")
+        assert [image.pk for image in GeneratedImage.objects.all().visible_to(people[1])] == [
+            south.pk
+        ]
+        assert north.variations(1, requested_by=None)[0].extra == north.extra
+        assert not access.may(staff(VIEW, SPEND), "generate")
+        assert access.may(people[0], "generate")
+        with pytest.raises(ValidationError, match="not known"):
+            north.rerender(model="ideogram-v4-quality")
+
+        from newsroom.views import newest  # type: ignore[import-not-found]
+
+        request = rf.get("/")
+        request.user = people[0]
+        told = json.loads(newest(request).content)["pictures"]
+        assert {one["prompt"] for one in told} == {f"A fox of {people[0]}"}
+        request.user = staff()
+        with pytest.raises(PermissionDenied):
+            newest(request)
 
 
 # --- the setting ----------------------------------------------------------------------------------

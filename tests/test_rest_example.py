@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from django.urls import clear_url_caches
 from ideogram_django.models import Charge, GeneratedImage, SpendingLimit
 from ideogram_django.statuses import Status
 from ideogram_django.testing import Ideogram
+from tests.snippets import page, written
 from tests.test_as_dict import KEYS, RUN_KEYS
 from tests.test_make import SPEND, VIEW, staff
 
@@ -26,24 +26,16 @@ rest = pytest.importorskip(
 
 pytestmark = pytest.mark.django_db
 
-PAGE = (Path(__file__).parent.parent / "docs/rest.md").read_text(encoding="utf-8")
+PAGE = page("rest.md")
 PICTURES = "/api/pictures/"
 
 
 @pytest.fixture
 def site(tmp_path: Path, settings: Any) -> Iterator[None]:
-    """The files that the page names, as a reader would copy them."""
-    for name, source in re.findall(r"```python\n# (\S+\.py)\n(.*?)```", PAGE, re.DOTALL):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(source)
-    sys.path.insert(0, str(tmp_path))
     settings.ROOT_URLCONF = "newsroom.urls"
     clear_url_caches()
-    yield
-    sys.path.remove(str(tmp_path))
-    for name in [name for name in sys.modules if name.split(".")[0] == "newsroom"]:
-        del sys.modules[name]
+    with written("rest.md", tmp_path):
+        yield
     clear_url_caches()
 
 

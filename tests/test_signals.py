@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,10 +25,11 @@ from ideogram_django.lifecycle import sending, settling, transitions
 from ideogram_django.models import Charge, GeneratedImage, Place, Run
 from ideogram_django.runs import feeding
 from ideogram_django.simulator import Simulator
-from ideogram_django.statuses import RunPause, Status
+from ideogram_django.statuses import ErrorCode, RunPause, Status
 from tests.drain import drain, drain_to_end, drain_until, twin
 from tests.magazine.forms import ArticleForm
 from tests.magazine.models import Article
+from tests.snippets import page, written
 
 __all__ = ["twin"]
 
@@ -325,6 +328,50 @@ def test_a_fixed_place(heard: Heard, editor: User, client: Client) -> None:
     url = f"/admin/ideogram_django/place/{place.pk}/change/"
     client.post(url, {**data, "name": "Very top"})
     assert len(attached(heard)) == 1
+
+
+# --- the documentation ----------------------------------------------------------------------------
+
+
+def test_the_page_names_every_signal_with_its_arguments(heard: Heard) -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", page("signals.md"), re.MULTILINE)
+    assert [name for name, _arguments in rows] == ALL
+    told = {name: set(re.findall(r"`(\w+)`", arguments)) for name, arguments in rows}
+    assert told.pop("image_attached") == {"image", "record", "field"}
+    assert all(told[name] == {name.partition("_")[0]} for name in told)
+
+
+def test_the_receivers_of_the_page(
+    tmp_path: Path,
+    editor: User,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "newsroom")
+    before = {name: list(getattr(signals, name).receivers) for name in ALL}
+    with written("signals.md", tmp_path):
+        import newsroom.receivers  # type: ignore[import-not-found]  # noqa: F401
+        from newsroom.reconciling import not_told  # type: ignore[import-not-found]
+
+        try:
+            run = prepared(1)
+            run.start()
+            run.halt()
+            image = stored()
+            article_form(editor, hero=str(image.uuid)).save()
+            assert not_told() == [image]
+            GeneratedImage.objects.update(extra={"told": True})
+            assert not_told() == []
+            failing = sent()
+            sending.rejected(failing, "no")
+        finally:
+            for name, receivers in before.items():
+                getattr(signals, name).receivers = receivers
+                getattr(signals, name).sender_receivers_cache.clear()
+    assert [record.getMessage() for record in caplog.records if "newsroom" in record.name] == [
+        "“Harbours” is paused: Somebody paused it.",
+        "Open late got A lake as its hero",
+        f"No picture for 'A fox': {ErrorCode.REJECTED.label}",
+    ]
 
 
 # --- runs -----------------------------------------------------------------------------------------
