@@ -350,6 +350,7 @@ def ideogram(
         "WEBHOOK_BASE_URL": None,
         "PROXIES": {},
         "QUEUE": QUEUE,
+        "DISPATCHER": "ideogram_django.wakeups.RQDispatcher",
         "SPENDING_ENABLED": True,
     }
     with _quiet("ideogram_django.wakeups"):

@@ -18,18 +18,6 @@ from ideogram_django.models import GeneratedImage, ProviderState, Run
 from ideogram_django.runs.reporting import Report
 from ideogram_django.statuses import ChargeState, ErrorCode, RunPause, RunState, Status
 
-SENTENCES = {
-    Status.DRAFT: _("A draft. Nothing was sent, nothing was spent."),
-    Status.PENDING: _("Waiting to be sent to the provider."),
-    Status.SUBMITTING: _("Being sent to the provider."),
-    Status.SUBMITTED: _("The provider has the request and will start soon."),
-    Status.PROCESSING: _("The provider is making the picture."),
-    Status.FETCHING: _("The picture is ready and is being copied to this site."),
-    Status.COMPLETED: _("The file is in this site’s own storage."),
-    Status.FAILED: _("No picture came of this request."),
-    Status.CANCELLED: _("Cancelled before it was sent. Nothing was charged."),
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
@@ -136,15 +124,12 @@ def sentence(
     ``typical``: what :func:`estimates.typical_seconds` gave, to say how long it will take;
     ``pause``: why nothing is sent at the moment, told of pictures that wait for it.
     """
-    if image.uploaded:
-        return gettext("Own work, uploaded. The file is in this site’s own storage.")
-    if image.error_message:
-        return image.error_message
-    if image.status == Status.PENDING and pause:
+    if image.status == Status.PENDING and pause and not image.error_message:
         return gettext("Waiting. %(reason)s") % {"reason": pause}
+    if image.uploaded or image.error_message:
+        return image.sentence
     left = seconds_left(image, typical or {})
-    said = str(SENTENCES[Status(image.status)])
-    return said if left is None else f"{said} {time_left(left)}"
+    return image.sentence if left is None else f"{image.sentence} {time_left(left)}"
 
 
 def advice(image: GeneratedImage) -> Advice | None:

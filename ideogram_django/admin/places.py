@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from ideogram_django.admin.base import STYLESHEETS
 from ideogram_django.admin.fields import GeneratedImageFieldMixin
 from ideogram_django.forms import GeneratedImageField, GenerationRequest, UploadedPicture
+from ideogram_django.lifecycle import using
 from ideogram_django.models import GeneratedImage, Place
 from ideogram_django.widgets import stand_in
 
@@ -81,6 +82,8 @@ class PlaceAdmin(GeneratedImageFieldMixin, _ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         form.fulfil()
         super().save_model(request, obj, form, change)
+        if obj.image is not None and obj.image_id != form.initial.get("image"):
+            using.attached(obj.image, obj, "image")
 
     @admin.display(description=_("Picture"))
     def thumbnail(self, place: Place) -> str:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf
 from ideogram_django.forms import describing, ordering, prompts
-from ideogram_django.forms.access import may, may_look_at, viewable
+from ideogram_django.forms.access import may, shown_to, viewable
 from ideogram_django.forms.answers import Answer, GenerationRequest, UploadedPicture, flat
 from ideogram_django.forms.relatives import Relatives, relatives_of
 from ideogram_django.lifecycle import PARAMETERS, uploading, using
@@ -137,6 +137,7 @@ class GeneratedImageField(forms.Field):
         if drafts:
             relatives = Relatives([*drafts, *([current] if current else [])])
         before = current.replaces if current is not None and current.replaces_id else None
+        seen = shown_to(self.user, [*found, before])
         return Offer(
             current=current,
             required=self.required,
@@ -152,8 +153,8 @@ class GeneratedImageField(forms.Field):
             words=self._words,
             make=self._make() if self.may_generate else None,
             drafts=drafts,
-            relatives=[one for one in found if may_look_at(self.user, one)],
-            before=before if before is not None and may_look_at(self.user, before) else None,
+            relatives=[one for one in found if one in seen],
+            before=before if before in seen else None,
             typical=relatives.typical,
             pause=relatives.pause,
         )

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf, wakeups
 from ideogram_django.exceptions import PictureError
+from ideogram_django.lifecycle.columns import SiteColumns
 from ideogram_django.pictures.verifying import Verified, verify
 from ideogram_django.statuses import ErrorCode, ObjectKind, Status
 
@@ -68,12 +69,12 @@ def from_upload(
     transaction that note is rolled back with the rest.
     """
     found = checked or check_upload(file)
+    user = requested_by if getattr(requested_by, "pk", None) else None
     image = queryset.model(
+        **SiteColumns(user).under({"alt_text": alt_text, "decorative": decorative}),
         status=Status.COMPLETED,
         uploaded=True,
-        requested_by=requested_by if getattr(requested_by, "pk", None) else None,
-        alt_text=alt_text,
-        decorative=decorative,
+        requested_by=user,
         width=found.width,
         height=found.height,
         format=found.format,
