@@ -150,6 +150,7 @@ TESTS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "CONCURRENCY": (_is_positive_int, "a whole number above 0"),
     "MAX_IN_FLIGHT": (_or_none(_is_positive_int), "a whole number above 0, or None"),
+    "RUN_IN_FLIGHT": (_is_positive_int, "a whole number above 0"),
     "REQUESTS_PER_MINUTE": (_is_positive, "a number above 0"),
     "CREDIT_PRICE": (_is_money, "an amount such as '0.01'"),
     "CURRENCY": (lambda value: _is_text(value) and len(value) == 3, "a code such as 'USD'"),

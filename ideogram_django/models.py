@@ -218,6 +218,7 @@ class GeneratedImage(models.Model):
     target_field = models.CharField(max_length=100, blank=True, editable=False)
     target_before = models.CharField(max_length=255, blank=True, editable=False)
     attached_at = models.DateTimeField(null=True, blank=True, editable=False)
+    rejected_at = models.DateTimeField(null=True, blank=True, editable=False)
     extra = models.JSONField(
         default=dict, blank=True, editable=False, help_text=_("For the site's own data.")
     )

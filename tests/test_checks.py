@@ -157,6 +157,7 @@ WRONG: dict[str, list[Any]] = {
     "GIVE_UP_AFTER": [0],
     "CONCURRENCY": [0, 1.5, True],
     "MAX_IN_FLIGHT": [0, 1.5],
+    "RUN_IN_FLIGHT": [0, 1.5, None, "20"],
     "REQUESTS_PER_MINUTE": [0, "400"],
     "CREDIT_PRICE": ["-1", "a cent", None, 0.01, "NaN"],
     "CURRENCY": ["DOLLAR", None],

@@ -20,11 +20,13 @@ from ideogram_django.admin.money import (
 )
 from ideogram_django.admin.pictures import GeneratedImageAdmin
 from ideogram_django.admin.places import PlaceAdmin
+from ideogram_django.admin.runs import RunAdmin
 from ideogram_django.models import (
     Charge,
     GeneratedImage,
     Place,
     ProviderState,
+    Run,
     SpendingLimit,
     SpendingPeriod,
 )
@@ -35,11 +37,13 @@ __all__ = [
     "GeneratedImageAdmin",
     "GeneratedImageFieldMixin",
     "ProviderStateAdmin",
+    "RunAdmin",
     "SpendingLimitAdmin",
     "SpendingPeriodAdmin",
 ]
 
 admin.site.register(GeneratedImage, GeneratedImageAdmin)
+admin.site.register(Run, RunAdmin)
 admin.site.register(Place, PlaceAdmin)
 admin.site.register(Charge, ChargeAdmin)
 admin.site.register(SpendingLimit, SpendingLimitAdmin)

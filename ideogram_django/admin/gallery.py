@@ -25,9 +25,11 @@ from ideogram_django.admin.cards import PictureList, card_of, picture_list_on
 from ideogram_django.admin.filters import (
     AltTextFilter,
     BatchFilter,
+    ErrorFilter,
     ModelFilter,
     PickedFilter,
     PlaceFilter,
+    RunFilter,
     ShapeFilter,
     StatusFilter,
     StyleFilter,
@@ -55,6 +57,8 @@ class Gallery(PictureAdmin):
     list_display_links = ("prompt_shown",)
     list_filter = (
         BatchFilter,
+        RunFilter,
+        ErrorFilter,
         StatusFilter,
         PickedFilter,
         WhoFilter,
