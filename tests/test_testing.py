@@ -232,6 +232,11 @@ EXAMPLES: dict[str, str] = dict(
     )
 )
 """The files of the documentation, by their names."""
+SHORT_EXAMPLE = re.findall(
+    r"^```python\n((?:(?!^```).)*?def test_.*?)^```$",
+    (DOCUMENT.parent.parent / "README.md").read_text("utf-8"),
+    re.DOTALL | re.MULTILINE,
+)
 
 
 @pytest.fixture
@@ -252,6 +257,7 @@ def test_the_documented_tests_pass_without_any_configuration(other_site: pytest.
         *("pages", "conftest", "test_posters", "test_instantly", "test_in_a_class"),
     }
     tests = {name: code for name, code in EXAMPLES.items() if name.startswith("test_")}
+    (tests["test_readme"],) = SHORT_EXAMPLE
     other_site.makepyfile(**tests)
     result = other_site.runpytest_subprocess(timeout=150)
     result.assert_outcomes(passed=sum(code.count("def test_") for code in tests.values()))
