@@ -27,7 +27,9 @@ class GeneratedImageField(_ForeignKey):
 
     ``prompt_template`` (``"{title}, editorial illustration"``; gaps are columns, over foreign
     keys with dots), ``model``, ``aspect_ratio`` and the API's other parameters are defaults for
-    new pictures. They never enter a migration: there this is a plain foreign key.
+    new pictures. ``profile`` names a prompt profile, which comes before them and whose template
+    is used where the field has none. They never enter a migration: there this is a plain foreign
+    key.
 
     A request from a form waits on the instance until ``save()`` and is paid for there. Of several
     drafts the first becomes the record's picture. Whatever the picture, pages go on showing the
@@ -74,7 +76,8 @@ class GeneratedImageField(_ForeignKey):
         options = {
             name: value
             for name, value in self.request_defaults.items()
-            if name != "prompt_template"
+            # A profile stands in the database, which no check may ask.
+            if name not in ("prompt_template", "profile")
         }
         try:
             wishes.check({**options, "prompt": "A prompt"})

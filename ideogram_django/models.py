@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from ideogram_django import conf, lifecycle
 from ideogram_django.budget.models import MONEY, Charge, SpendingLimit, SpendingPeriod
 from ideogram_django.pictures.renditions import AVIF
-from ideogram_django.profiles.models import ProfileVersion, PromptProfile
+from ideogram_django.profiles.models import ProfileVersion, PromptProfile, SampleSheet
 from ideogram_django.querysets import GeneratedImageQuerySet
 from ideogram_django.runs.models import Run
 from ideogram_django.statuses import (
@@ -43,6 +43,7 @@ __all__ = [
     "PromptProfile",
     "ProviderState",
     "Run",
+    "SampleSheet",
     "SpendingLimit",
     "SpendingPeriod",
     "StoredObject",
@@ -256,6 +257,12 @@ class GeneratedImage(models.Model):
                 fields=["run", "status"],
                 condition=models.Q(run__isnull=False),
                 name="ideogram_django_of_run",
+            ),
+            # How many pictures were made with each version of a profile, and which.
+            models.Index(
+                fields=["profile", "profile_version"],
+                condition=~models.Q(profile=""),
+                name="ideogram_django_of_profile",
             ),
             models.Index(
                 fields=["claim"],

@@ -229,6 +229,21 @@ def style_label(value: str) -> str:
     return str(known) if known else value
 
 
+PARAMETERS = {
+    "model": _("Model"),
+    "style_type": _("Style"),
+    "aspect_ratio": _("Shape"),
+    "negative_prompt": _("Negative prompt"),
+    "style_preset": _("Style preset"),
+}
+
+
+def parameter(name: str, value: str) -> tuple[str, str]:
+    """One parameter of a request as people say it: ``("Model", "Ideogram v4 Turbo")``."""
+    words = {"model": model_label, "style_type": style_label}.get(name, str)
+    return str(PARAMETERS.get(name, name)), words(value)
+
+
 def shape_of(image: GeneratedImage) -> tuple[int, int]:
     """Width and height of the picture, or numbers in the proportion that it will have."""
     if image.width and image.height:

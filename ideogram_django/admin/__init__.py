@@ -20,10 +20,12 @@ from ideogram_django.admin.money import (
 )
 from ideogram_django.admin.pictures import GeneratedImageAdmin
 from ideogram_django.admin.places import PlaceAdmin
+from ideogram_django.admin.profiles import PromptProfileAdmin
 from ideogram_django.models import (
     Charge,
     GeneratedImage,
     Place,
+    PromptProfile,
     ProviderState,
     SpendingLimit,
     SpendingPeriod,
@@ -34,6 +36,7 @@ __all__ = [
     "GenerateImagesMixin",
     "GeneratedImageAdmin",
     "GeneratedImageFieldMixin",
+    "PromptProfileAdmin",
     "ProviderStateAdmin",
     "SpendingLimitAdmin",
     "SpendingPeriodAdmin",
@@ -41,6 +44,7 @@ __all__ = [
 
 admin.site.register(GeneratedImage, GeneratedImageAdmin)
 admin.site.register(Place, PlaceAdmin)
+admin.site.register(PromptProfile, PromptProfileAdmin)
 admin.site.register(Charge, ChargeAdmin)
 admin.site.register(SpendingLimit, SpendingLimitAdmin)
 admin.site.register(SpendingPeriod, SpendingPeriodAdmin)
