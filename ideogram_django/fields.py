@@ -10,10 +10,12 @@ from django.core import checks
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from ideogram_django import forms
-from ideogram_django.forms import describing, prompts
+from ideogram_django import forms, staleness
+from ideogram_django.forms import describing, prompts, sources
 from ideogram_django.forms.fields import DEFAULTS
+from ideogram_django.forms.plans import Plan
 from ideogram_django.lifecycle import using, wishes
+from ideogram_django.profiles.applying import Profiles
 from ideogram_django.widgets import GeneratedImageWidget, stand_in
 
 if TYPE_CHECKING:
@@ -128,6 +130,18 @@ class GeneratedImageField(_ForeignKey):
         if getattr(instance, self.attname) != before:
             instance.__dict__.setdefault(self._before, before)
 
+    def plan(self) -> Plan:
+        """How new pictures are made here. One query where the field names a prompt profile."""
+        return Plan.of(self.request_defaults, Profiles(), model=self.model)
+
+    def is_stale(self, record: models.Model) -> bool:
+        """Whether this record's picture is out of date; see :mod:`ideogram_django.staleness`."""
+        return staleness.is_stale(record, self.name)
+
+    @property
+    def _unclaimed(self) -> str:
+        return f"_{self.name}_unclaimed"
+
     @property
     def _before(self) -> str:
         return f"_{self.name}_before"
@@ -151,10 +165,28 @@ class GeneratedImageField(_ForeignKey):
         self._use(model_instance)
         return super().pre_save(model_instance, add)
 
+    def contribute_to_class(self, cls: Any, name: str, *args: Any, **kwargs: Any) -> None:
+        super().contribute_to_class(cls, name, *args, **kwargs)
+        if not cls._meta.abstract:
+            models.signals.post_save.connect(self._saved, sender=cls)
+
+    def _saved(self, instance: models.Model, **kwargs: Any) -> None:
+        """A new record has its key only now: tell the pictures that were made for it."""
+        if instance.__dict__.pop(self._unclaimed, False):
+            self._claim(getattr(instance, self.name), instance)
+
+    def _claim(self, picture: Any, record: models.Model) -> None:
+        if record.pk is None:
+            record.__dict__[self._unclaimed] = True
+        else:
+            sources.claim(picture, record, self.plan().template, self)
+
     def _use(self, record: models.Model) -> None:
         """What follows for a picture from being chosen in a form, and the words it got there."""
         picture = getattr(record, self.name) if self.is_cached(record) else None
         if picture is not None and picture.pk is not None:
+            if picture.target_field == self.name and not picture.target_id:
+                self._claim(picture, record)
             if self._before in record.__dict__:
                 using.follow(picture, self._shown(record.__dict__[self._before]))
                 using.pick(picture)
@@ -174,6 +206,9 @@ class GeneratedImageField(_ForeignKey):
         # Pages go on showing the old picture until the new one is there. Where that one never came
         # either, the one before it: a chain of failures must not lead away from it.
         replaced = getattr(record, self.name) if getattr(record, self.attname) else None
-        picture = wanted.filled_from(record).generate(replaces=stand_in(replaced) or replaced)
+        columns = sources.columns(record, self.plan().template, self)
+        picture = wanted.filled_from(record).generate(
+            replaces=stand_in(replaced) or replaced, **columns | dict(wanted.source)
+        )
         using.pick(picture)
         return picture

@@ -130,6 +130,7 @@ class GeneratedImage(models.Model):
     profile = models.CharField(_("prompt profile"), max_length=100, blank=True)
     profile_version = models.PositiveIntegerField(null=True, blank=True)
     source_fingerprint = models.CharField(max_length=64, blank=True, editable=False)
+    source_digests = models.JSONField(default=dict, blank=True, editable=False)
 
     # No choices here: these values are the provider's, and each new one would be a migration
     # in every project.

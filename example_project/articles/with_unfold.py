@@ -6,6 +6,7 @@ from unfold.admin import ModelAdmin
 from ideogram_django.admin import (
     ChargeAdmin,
     GeneratedImageAdmin,
+    PromptProfileAdmin,
     ProviderStateAdmin,
     SpendingLimitAdmin,
     SpendingPeriodAdmin,
@@ -13,16 +14,23 @@ from ideogram_django.admin import (
 from ideogram_django.models import (
     Charge,
     GeneratedImage,
+    PromptProfile,
     ProviderState,
     SpendingLimit,
     SpendingPeriod,
 )
 
-admin.site.unregister([GeneratedImage, Charge, SpendingLimit, SpendingPeriod, ProviderState])
+admin.site.unregister([GeneratedImage, PromptProfile, Charge])
+admin.site.unregister([SpendingLimit, SpendingPeriod, ProviderState])
 
 
 @admin.register(GeneratedImage)
 class UnfoldPictureAdmin(GeneratedImageAdmin, ModelAdmin):
+    pass
+
+
+@admin.register(PromptProfile)
+class UnfoldProfileAdmin(PromptProfileAdmin, ModelAdmin):
     pass
 
 

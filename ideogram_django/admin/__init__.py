@@ -2,8 +2,9 @@
 
 Public names: :class:`GeneratedImageAdmin`, to be subclassed; :class:`GenerateImagesMixin`, which
 gives any ``ModelAdmin`` the field's three ways and the action "Generate images for selected …";
-:class:`GeneratedImageFieldMixin`, the field alone, for inlines; and the pages about money, so that
-a site can put the base class of its theme behind them.
+:class:`GeneratedImageFieldMixin`, the field alone, for inlines; :class:`OutOfDate` and
+:class:`OutOfDateFilter`, a column and a filter for lists; and the pages about profiles and money,
+so that a site can put the base class of its theme behind them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ideogram_django.admin.money import (
     SpendingLimitAdmin,
     SpendingPeriodAdmin,
 )
+from ideogram_django.admin.outofdate import OutOfDate, OutOfDateFilter
 from ideogram_django.admin.pictures import GeneratedImageAdmin
 from ideogram_django.admin.places import PlaceAdmin
 from ideogram_django.admin.profiles import PromptProfileAdmin
@@ -36,6 +38,8 @@ __all__ = [
     "GenerateImagesMixin",
     "GeneratedImageAdmin",
     "GeneratedImageFieldMixin",
+    "OutOfDate",
+    "OutOfDateFilter",
     "PromptProfileAdmin",
     "ProviderStateAdmin",
     "SpendingLimitAdmin",

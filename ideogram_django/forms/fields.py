@@ -13,8 +13,8 @@ from django.db.models import ForeignKey, Model, QuerySet
 from django.forms.boundfield import BoundField
 from django.utils.translation import gettext_lazy as _
 
-from ideogram_django import conf
-from ideogram_django.forms import describing, ordering
+from ideogram_django import conf, wording
+from ideogram_django.forms import describing, ordering, sources
 from ideogram_django.forms.access import may, may_look_at, viewable
 from ideogram_django.forms.answers import GenerationRequest, UploadedPicture, flat
 from ideogram_django.forms.plans import Plan
@@ -166,12 +166,20 @@ class GeneratedImageField(forms.Field):
             words=self._words,
             make=self._make(plan) if plan else None,
             why_not=plan.problem if plan else "",
+            stale=self._stale(current),
             drafts=drafts,
             relatives=[one for one in found if may_look_at(self.user, one)],
             before=before if before is not None and may_look_at(self.user, before) else None,
             typical=relatives.typical,
             pause=relatives.pause,
         )
+
+    def _stale(self, current: GeneratedImage | None) -> str:
+        record, column = self._record, self._column
+        if record is None or column is None or record.pk is None:
+            return ""
+        changed = sources.changed(current, record, column.name)
+        return wording.out_of_date(sources.described(type(record), changed))
 
     def _drafts(self, submitted: Submitted, known: list[GeneratedImage | None]) -> Any:
         """What was made from this form already, when it comes back with errors."""
@@ -198,7 +206,7 @@ class GeneratedImageField(forms.Field):
         return may(self.user, "add") if self.allow_upload is None else self.allow_upload
 
     def _make(self, plan: Plan) -> Make | None:
-        make = ordering.make_for(plan, self._record)
+        make = ordering.make_for(plan, self._record, self._column)
         return replace(make, count=0, terms="") if make and self.compact else make
 
     def has_changed(self, initial: Any, data: Any) -> bool:

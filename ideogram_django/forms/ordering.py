@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.utils.translation import gettext_lazy as _
@@ -15,7 +17,7 @@ from ideogram_django import conf, wording
 from ideogram_django.apiframe import catalogue
 from ideogram_django.budget import ledger, limits
 from ideogram_django.exceptions import InvalidRequest
-from ideogram_django.forms import prompts
+from ideogram_django.forms import prompts, sources
 from ideogram_django.forms.access import may, may_look_at, viewable
 from ideogram_django.forms.answers import GenerationRequest, flat
 from ideogram_django.forms.plans import Plan
@@ -24,6 +26,7 @@ from ideogram_django.lifecycle import using, wishes
 from ideogram_django.models import GeneratedImage
 from ideogram_django.widgets import MOST_DRAFTS, Make, Offer, Submitted, Terms
 
+SOURCE = ("source_fingerprint", "source_digests")
 DRAFTS = 4
 """How many are proposed where they are cheap."""
 
@@ -31,8 +34,11 @@ DRAFTS = 4
 # --- what is offered ----------------------------------------------------------------------------
 
 
-def make_for(plan: Plan, record: Model | None) -> Make | None:
-    """How a new picture can be had with a field's plan; None where none can."""
+def make_for(plan: Plan, record: Model | None, column: Any = None) -> Make | None:
+    """How a new picture can be had with a field's plan; None where none can.
+
+    ``column``: the record's own column that the field stands for.
+    """
     settings = conf.current()
     options = plan.effective
     model_id = options.get("model") or settings.DEFAULT_MODEL
@@ -50,7 +56,7 @@ def make_for(plan: Plan, record: Model | None) -> Make | None:
     holes = _holes(template, record) if _saved(record) else []
     gaps = [name for name in prompts.gaps(template) if f"{{{name}}}" in text]
     titles = _titles(template, record)
-    terms = _terms(plan, titles, holes)
+    terms = _terms(plan, titles, holes, record, column)
     open_shape = (
         model is not None and not options.get("resolution") and "aspect_ratio" not in plan.fixed
     )
@@ -75,7 +81,13 @@ def make_for(plan: Plan, record: Model | None) -> Make | None:
     )
 
 
-def _terms(plan: Plan, titles: Mapping[str, str], holes: list[str]) -> Terms | None:
+def _terms(
+    plan: Plan,
+    titles: Mapping[str, str],
+    holes: list[str],
+    record: Model | None,
+    column: Any,
+) -> Terms | None:
     try:
         # Without the profile: what it says around the text is put there when the text is known.
         wish = wishes.check({**plan.effective, "prompt": "A picture"})
@@ -93,7 +105,20 @@ def _terms(plan: Plan, titles: Mapping[str, str], holes: list[str]) -> Terms | N
         labels=dict(titles),
         holes=[titles[name] for name in holes],
         version=plan.version,
+        made_for=_made_for(plan, record, column),
     )
+
+
+def _made_for(plan: Plan, record: Model | None, column: Any) -> dict[str, Any]:
+    """For which record the text is offered, and what it was made from, as plain values."""
+    if record is None or column is None:
+        return {}
+    found = sources.columns(record, plan.template, column)
+    target = found.pop("target_type")
+    if not _saved(record):
+        # What the record says is known when it is saved.
+        found = {"target_id": found["target_id"], "target_field": found["target_field"]}
+    return {"target_type": target.pk, **found}
 
 
 # --- with the form ------------------------------------------------------------------------------
@@ -111,15 +136,21 @@ def request_for(
         # The text that was offered has a hole; what the record says by now may fill it.
         prompt = template
     terms = Terms.read(value.terms)
-    return _request(
+    gaps = tuple(name for name in prompts.gaps(template) if f"{{{name}}}" in prompt)
+    request = _request(
         plan.options,
         value,
         prompt=prompt,
-        gaps=tuple(name for name in prompts.gaps(template) if f"{{{name}}}" in prompt),
+        gaps=gaps,
         needs_all=not value.edited,
         terms=terms,
         user=user,
     )
+    if gaps or terms is None:
+        return request
+    # The text was made from what the record said when it was offered, edited or not.
+    source = {name: terms.made_for[name] for name in SOURCE if name in terms.made_for}
+    return replace(request, source=MappingProxyType(source))
 
 
 def check_limits(request: GenerationRequest, user: Any) -> None:
@@ -237,7 +268,10 @@ def _made(user: Any, value: Submitted, terms: Terms | None) -> list[GeneratedIma
     _check_gaps(value, terms)
     request = _request(terms.options, value, prompt=value.prompt, terms=terms, user=user)
     check_limits(request, user)
-    return request.generate_all()
+    columns = dict(terms.made_for)
+    if columns:
+        columns["target_type"] = ContentType.objects.get_for_id(columns["target_type"])
+    return request.generate_all(**columns)
 
 
 def _check_gaps(value: Submitted, terms: Terms) -> None:

@@ -33,6 +33,7 @@ CARRIED = (
     "decorative",
     "extra",
     "replaces",
+    "source_digests",
     "source_fingerprint",
     "target_before",
     "target_field",

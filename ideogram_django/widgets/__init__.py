@@ -128,7 +128,9 @@ class GeneratedImageWidget(forms.Widget):
             offered=submitted.offered if isinstance(value, Submitted) else _offered(offer),
             shape=submitted.shape or (offer.make.shape if offer.make else ""),
             count=submitted.count or (str(offer.make.count) if offer.make else ""),
-            make_open=submitted.make or (submitted.edited and not submitted.picked),
+            make_open=bool(offer.stale)
+            or submitted.make
+            or (submitted.edited and not submitted.picked),
             editable=not disabled,
             removable=bool(current) and not offer.required,
             words_before=stored,

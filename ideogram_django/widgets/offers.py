@@ -34,6 +34,8 @@ class Terms:
     """What people call the gaps that nothing filled when the prompt was offered."""
     version: int | None = None
     """Of the prompt profile in ``options``: what it says around the text was shown."""
+    made_for: Mapping[str, Any] = field(default_factory=dict)
+    """The record that the text was made from, as columns of a new picture."""
 
     def sign(self) -> str:
         plain = {one.name: getattr(self, one.name) for one in fields(self)}
@@ -136,6 +138,8 @@ class Offer:
     words: Words | None = None
     """The stored words as the form shows them, where they are not the current picture's."""
     make: Make | None = None
+    stale: str = ""
+    """Why the current picture is out of date, as a sentence; empty where it is not."""
     why_not: str = ""
     """Why nothing can be made although this person may have pictures made."""
     drafts: Sequence[GeneratedImage] = ()
