@@ -21,7 +21,7 @@ from ideogram_django import conf, hooks, lifecycle
 from ideogram_django.budget.amounts import plain
 from ideogram_django.budget.models import MONEY, Charge, SpendingLimit, SpendingPeriod
 from ideogram_django.pictures.renditions import AVIF, WEBP
-from ideogram_django.profiles.models import ProfileVersion, PromptProfile
+from ideogram_django.profiles.models import ProfileVersion, PromptProfile, SampleSheet
 from ideogram_django.querysets import GeneratedImageQuerySet
 from ideogram_django.runs.models import Run
 from ideogram_django.statuses import (
@@ -45,6 +45,7 @@ __all__ = [
     "PromptProfile",
     "ProviderState",
     "Run",
+    "SampleSheet",
     "SpendingLimit",
     "SpendingPeriod",
     "StoredObject",
@@ -153,6 +154,7 @@ class GeneratedImage(models.Model):
     profile = models.CharField(_("prompt profile"), max_length=100, blank=True)
     profile_version = models.PositiveIntegerField(null=True, blank=True)
     source_fingerprint = models.CharField(max_length=64, blank=True, editable=False)
+    source_digests = models.JSONField(default=dict, blank=True, editable=False)
 
     # No choices here: these values are the provider's, and each new one would be a migration
     # in every project.
@@ -283,6 +285,12 @@ class GeneratedImage(models.Model):
                 fields=["run", "status"],
                 condition=models.Q(run__isnull=False),
                 name="ideogram_django_of_run",
+            ),
+            # How many pictures were made with each version of a profile, and which.
+            models.Index(
+                fields=["profile", "profile_version"],
+                condition=~models.Q(profile=""),
+                name="ideogram_django_of_profile",
             ),
             models.Index(
                 fields=["claim"],

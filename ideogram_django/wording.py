@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from django.utils.text import get_text_list
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -213,6 +214,34 @@ def model_label(model_id: str) -> str:
 def style_label(value: str) -> str:
     known = STYLES.get(value.casefold())
     return str(known) if known else value
+
+
+def out_of_date(changed: Iterable[str]) -> str:
+    """Why a picture is out of date; ``changed``: what people call the fields. Empty without."""
+    names = [gettext("“%(name)s”") % {"name": name} for name in changed]
+    if not names:
+        return ""
+    text = ngettext(
+        "Out of date: %(names)s has changed since this picture was made.",
+        "Out of date: %(names)s have changed since this picture was made.",
+        len(names),
+    )
+    return text % {"names": get_text_list(names, gettext("and"))}
+
+
+PARAMETERS = {
+    "model": _("Model"),
+    "style_type": _("Style"),
+    "aspect_ratio": _("Shape"),
+    "negative_prompt": _("Negative prompt"),
+    "style_preset": _("Style preset"),
+}
+
+
+def parameter(name: str, value: str) -> tuple[str, str]:
+    """One parameter of a request as people say it: ``("Model", "Ideogram v4 Turbo")``."""
+    words = {"model": model_label, "style_type": style_label}.get(name, str)
+    return str(PARAMETERS.get(name, name)), words(value)
 
 
 def shape_of(image: GeneratedImage) -> tuple[int, int]:

@@ -203,8 +203,8 @@ def test_the_page_costs_the_database_the_same_however_much_there_is(
         for _more in range(number):
             picture()
         cache.clear()
-        # session, user, permissions (two), limits, times, and the one reference
-        with django_assert_num_queries(7):
+        # session, user, permissions (two), limits, times, profiles, and the one reference
+        with django_assert_num_queries(8):
             browser.get(f"{ADD}?reference_image={image.uuid}")
 
 

@@ -7,7 +7,9 @@ from ideogram_django.admin import (
     ChargeAdmin,
     GeneratedImageAdmin,
     PlaceAdmin,
+    PromptProfileAdmin,
     ProviderStateAdmin,
+    RunAdmin,
     SpendingLimitAdmin,
     SpendingPeriodAdmin,
 )
@@ -15,12 +17,15 @@ from ideogram_django.models import (
     Charge,
     GeneratedImage,
     Place,
+    PromptProfile,
     ProviderState,
+    Run,
     SpendingLimit,
     SpendingPeriod,
 )
 
-admin.site.unregister([GeneratedImage, Place, Charge, SpendingLimit, SpendingPeriod, ProviderState])
+admin.site.unregister([GeneratedImage, Place, PromptProfile, Run, Charge])
+admin.site.unregister([SpendingLimit, SpendingPeriod, ProviderState])
 
 
 @admin.register(GeneratedImage)
@@ -30,6 +35,16 @@ class UnfoldPictureAdmin(GeneratedImageAdmin, ModelAdmin):
 
 @admin.register(Place)
 class UnfoldPlaceAdmin(PlaceAdmin, ModelAdmin):
+    pass
+
+
+@admin.register(Run)
+class UnfoldRunAdmin(RunAdmin, ModelAdmin):
+    pass
+
+
+@admin.register(PromptProfile)
+class UnfoldProfileAdmin(PromptProfileAdmin, ModelAdmin):
     pass
 
 
