@@ -17,7 +17,7 @@ from django.urls import NoReverseMatch, reverse
 from ideogram_django import conf
 from ideogram_django.apiframe import catalogue
 from ideogram_django.exceptions import InvalidRequest
-from ideogram_django.pictures import renditions
+from ideogram_django.pictures import formats
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -145,7 +145,7 @@ TESTS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         "a list of whole numbers above 0",
     ),
     "FORMATS": (
-        lambda value: _is_texts(value) and set(value) <= set(renditions.CONTENT_TYPES),
+        lambda value: _is_texts(value) and set(value) <= set(formats.CONTENT_TYPES),
         "a list of 'webp', 'avif' or both",
     ),
     "CONCURRENCY": (_is_positive_int, "a whole number above 0"),
@@ -252,6 +252,9 @@ def _storage(settings: conf.AppSettings) -> Iterator[CheckMessage]:
 
 
 def _formats(settings: conf.AppSettings) -> Iterator[CheckMessage]:
+    # Only now: a site that starts has no use for the decoder yet.
+    from ideogram_django.pictures import renditions
+
     for name in settings.FORMATS:
         if not renditions.can_write(name):
             yield Warning(
@@ -288,7 +291,7 @@ def _sqlite() -> Iterator[CheckMessage]:
     for alias, database in django_settings.DATABASES.items():
         if not str(database.get("ENGINE", "")).endswith("sqlite3"):
             continue
-        options: Mapping[str, Any] = database.get("OPTIONS") or {}  # type: ignore[assignment]
+        options: Mapping[str, Any] = database.get("OPTIONS") or {}
         if str(options.get("transaction_mode", "")).upper() != "IMMEDIATE":
             yield Warning(
                 f"The SQLite database {alias!r} does not use transaction_mode IMMEDIATE.",
