@@ -34,6 +34,7 @@ __all__ = [
     "GenerateImagesMixin",
     "GeneratedImageAdmin",
     "GeneratedImageFieldMixin",
+    "PlaceAdmin",
     "ProviderStateAdmin",
     "SpendingLimitAdmin",
     "SpendingPeriodAdmin",
