@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from ideogram_django import conf, hooks, lifecycle
 from ideogram_django.budget.amounts import plain
 from ideogram_django.budget.models import MONEY, Charge, SpendingLimit, SpendingPeriod
-from ideogram_django.pictures.renditions import AVIF, WEBP
+from ideogram_django.pictures.formats import AVIF, WEBP
 from ideogram_django.profiles.models import ProfileVersion, PromptProfile, SampleSheet
 from ideogram_django.querysets import GeneratedImageQuerySet
 from ideogram_django.runs.models import Run

@@ -31,7 +31,7 @@ from ideogram_django.testing import Ideogram
 from ideogram_django.widgets import sign_widget
 from tests.magazine.forms import ArticleForm
 from tests.magazine.models import Article
-from tests.snippets import files, page, written
+from tests.shown_files import files, page, written
 from tests.test_make import ADDING, CHANGE, SPEND, VIEW, client_of, form, picture, png, staff, text
 
 pytestmark = pytest.mark.django_db

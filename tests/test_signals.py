@@ -29,7 +29,7 @@ from ideogram_django.statuses import ErrorCode, RunPause, Status
 from tests.drain import drain, drain_to_end, drain_until, twin
 from tests.magazine.forms import ArticleForm
 from tests.magazine.models import Article
-from tests.snippets import page, written
+from tests.shown_files import page, written
 
 __all__ = ["twin"]
 

@@ -42,6 +42,7 @@ __all__ = [
     "GeneratedImageFieldMixin",
     "OutOfDate",
     "OutOfDateFilter",
+    "PlaceAdmin",
     "PromptProfileAdmin",
     "ProviderStateAdmin",
     "RunAdmin",

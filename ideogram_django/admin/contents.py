@@ -15,7 +15,7 @@ from ideogram_django import conf, wording
 from ideogram_django.admin.spends import Spends, spending
 from ideogram_django.estimates import seconds_left, typical_seconds
 from ideogram_django.models import GeneratedImage, picture_storage
-from ideogram_django.pictures.renditions import AVIF, srcset
+from ideogram_django.pictures.formats import AVIF, srcset
 from ideogram_django.statuses import FINISHED, Status
 
 MOST_FINALS = 48

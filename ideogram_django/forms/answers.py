@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.core.files.base import File
@@ -16,7 +16,9 @@ from django.db import models
 from ideogram_django.forms import prompts
 from ideogram_django.lifecycle import uploading, wishes
 from ideogram_django.models import GeneratedImage
-from ideogram_django.pictures.verifying import Verified
+
+if TYPE_CHECKING:
+    from ideogram_django.pictures.verifying import Verified
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from ideogram_django.lifecycle.transitions import (
     move,
     row,
 )
-from ideogram_django.pictures.renditions import AVIF
+from ideogram_django.pictures.formats import AVIF
 from ideogram_django.statuses import ChargeState, ErrorCode, Status
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from django.utils.translation import gettext_lazy as _
 from ideogram_django import conf, wakeups
 from ideogram_django.exceptions import PictureError
 from ideogram_django.lifecycle.columns import SiteColumns
-from ideogram_django.pictures.verifying import Verified, verify
 from ideogram_django.statuses import ErrorCode, ObjectKind, Status
 
 if TYPE_CHECKING:
     from ideogram_django.models import GeneratedImage
+    from ideogram_django.pictures.verifying import Verified
     from ideogram_django.querysets import GeneratedImageQuerySet
 
 
@@ -30,6 +30,9 @@ def check_upload(file: File[bytes]) -> Verified:
 
     Neither the file's name nor what the browser says about it is believed.
     """
+    # Only now: most processes of a site never look into a file.
+    from ideogram_django.pictures.verifying import verify
+
     settings = conf.current()
     if (file.size or 0) > settings.MAX_IMAGE_BYTES:
         raise ValidationError(

@@ -9,10 +9,8 @@ from io import BytesIO
 
 from PIL import ExifTags, Image, features
 
-WEBP = "webp"
-AVIF = "avif"
-CONTENT_TYPES = {WEBP: "image/webp", AVIF: "image/avif"}
-"""The formats that copies can have."""
+from ideogram_django.pictures.formats import AVIF, CONTENT_TYPES, WEBP
+
 MAX_SIDES = {WEBP: 16_383, AVIF: 65_535}
 """Longest side that a format can hold (RFC 9649, section 2.6; AV1 specification, 5.5.1)."""
 _ENCODING: dict[str, dict[str, int]] = {
@@ -120,14 +118,6 @@ def draw(image: Image.Image, plan: Iterable[tuple[str, int]]) -> tuple[Rendition
                 content=_encoded(upright, format, profile),
             )
     return tuple(drawn[one] for one in formats)
-
-
-def srcset(files: Iterable[tuple[str, int]]) -> str:
-    """Addresses with their widths in pixels, as HTML's ``srcset`` wants them."""
-    # A blank or a comma would end the address there.
-    return ", ".join(
-        f"{url.replace(' ', '%20').replace(',', '%2C')} {width}w" for url, width in files if width
-    )
 
 
 def main_color(image: Image.Image) -> str:

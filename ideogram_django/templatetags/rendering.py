@@ -21,7 +21,7 @@ from django.utils.translation import gettext
 from ideogram_django import conf
 from ideogram_django.apiframe import catalogue
 from ideogram_django.models import GeneratedImage, Place, picture_storage
-from ideogram_django.pictures.renditions import AVIF, CONTENT_TYPES, WEBP, srcset
+from ideogram_django.pictures.formats import AVIF, CONTENT_TYPES, WEBP, srcset
 from ideogram_django.querysets import bring_stand_ins
 from ideogram_django.widgets import stand_in
 
