@@ -18,7 +18,7 @@ from ideogram_django import conf, hooks, wakeups
 from ideogram_django.apiframe import catalogue
 from ideogram_django.budget import ledger
 from ideogram_django.exceptions import InvalidRequest
-from ideogram_django.pictures import renditions
+from ideogram_django.pictures import formats
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -150,7 +150,7 @@ TESTS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         "a list of whole numbers above 0",
     ),
     "FORMATS": (
-        lambda value: _is_texts(value) and set(value) <= set(renditions.CONTENT_TYPES),
+        lambda value: _is_texts(value) and set(value) <= set(formats.CONTENT_TYPES),
         "a list of 'webp', 'avif' or both",
     ),
     "CONCURRENCY": (_is_positive_int, "a whole number above 0"),
@@ -264,6 +264,9 @@ def _storage(settings: conf.AppSettings) -> Iterator[CheckMessage]:
 
 
 def _formats(settings: conf.AppSettings) -> Iterator[CheckMessage]:
+    # Only now: a site that starts has no use for the decoder yet.
+    from ideogram_django.pictures import renditions
+
     for name in settings.FORMATS:
         if not renditions.can_write(name):
             yield Warning(

@@ -20,8 +20,8 @@ from django.utils.translation import gettext_lazy as _
 from ideogram_django import conf, hooks, lifecycle
 from ideogram_django.budget.amounts import plain
 from ideogram_django.budget.models import MONEY, Charge, SpendingLimit, SpendingPeriod
-from ideogram_django.pictures.renditions import AVIF, WEBP
-from ideogram_django.profiles.models import ProfileVersion, PromptProfile
+from ideogram_django.pictures.formats import AVIF, WEBP
+from ideogram_django.profiles.models import ProfileVersion, PromptProfile, SampleSheet
 from ideogram_django.querysets import GeneratedImageQuerySet
 from ideogram_django.runs.models import Run
 from ideogram_django.statuses import (
@@ -45,6 +45,7 @@ __all__ = [
     "PromptProfile",
     "ProviderState",
     "Run",
+    "SampleSheet",
     "SpendingLimit",
     "SpendingPeriod",
     "StoredObject",
@@ -153,6 +154,7 @@ class GeneratedImage(models.Model):
     profile = models.CharField(_("prompt profile"), max_length=100, blank=True)
     profile_version = models.PositiveIntegerField(null=True, blank=True)
     source_fingerprint = models.CharField(max_length=64, blank=True, editable=False)
+    source_digests = models.JSONField(default=dict, blank=True, editable=False)
 
     # No choices here: these values are the provider's, and each new one would be a migration
     # in every project.
@@ -175,6 +177,7 @@ class GeneratedImage(models.Model):
     error_code = models.CharField(_("error"), max_length=40, blank=True)
     error_detail = models.TextField(_("what the provider said"), blank=True)
     uploaded = models.BooleanField(_("own work"), default=False, editable=False)
+    adopted = models.BooleanField(_("taken over"), default=False, editable=False)
 
     charge = models.OneToOneField(
         Charge,
@@ -241,6 +244,7 @@ class GeneratedImage(models.Model):
     target_field = models.CharField(max_length=100, blank=True, editable=False)
     target_before = models.CharField(max_length=255, blank=True, editable=False)
     attached_at = models.DateTimeField(null=True, blank=True, editable=False)
+    rejected_at = models.DateTimeField(null=True, blank=True, editable=False)
     extra = models.JSONField(
         default=dict, blank=True, editable=False, help_text=_("For the site's own data.")
     )
@@ -261,6 +265,7 @@ class GeneratedImage(models.Model):
             models.CheckConstraint(
                 condition=models.Q(status=Status.DRAFT)
                 | models.Q(uploaded=True)
+                | models.Q(adopted=True)
                 | models.Q(charge__isnull=False),
                 name="ideogram_django_charged_after_draft",
             ),
@@ -281,6 +286,12 @@ class GeneratedImage(models.Model):
                 condition=models.Q(run__isnull=False),
                 name="ideogram_django_of_run",
             ),
+            # How many pictures were made with each version of a profile, and which.
+            models.Index(
+                fields=["profile", "profile_version"],
+                condition=~models.Q(profile=""),
+                name="ideogram_django_of_profile",
+            ),
             models.Index(
                 fields=["claim"],
                 condition=models.Q(claim__isnull=False),
@@ -290,6 +301,8 @@ class GeneratedImage(models.Model):
             models.Index(
                 fields=["model", "style_type", "aspect_ratio"], name="ideogram_django_by_request"
             ),
+            # Whether the very same file is here already.
+            models.Index(fields=["sha256"], name="ideogram_django_by_hash"),
         ]
 
     def __str__(self) -> str:

@@ -202,6 +202,18 @@ class RunPause(models.TextChoices):
     LIMIT = "limit", _("A spending limit is used up. Go on when there is money again.")
 
 
+class Decision(models.TextChoices):
+    """How it stands with a picture that a bulk run proposes for a record."""
+
+    COMING = "coming", _("Still to come")
+    OPEN = "open", _("To be decided")
+    COPYING = "copying", _("Approved, being copied")
+    USED = "used", _("Approved and in use")
+    KEPT = "kept", _("Not used: the record was changed meanwhile")
+    REJECTED = "rejected", _("Rejected")
+    FAILED = "failed", _("No picture")
+
+
 class Period(models.TextChoices):
     """How long a spending limit counts before it starts afresh."""
 

@@ -23,7 +23,7 @@ from ideogram_django.simulator import Simulator
 from ideogram_django.statuses import Status
 from ideogram_django.wakeups import Dispatcher
 from tests.drain import twin
-from tests.snippets import files, page, written
+from tests.shown_files import files, page, written
 
 __all__ = ["twin"]
 

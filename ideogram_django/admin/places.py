@@ -12,6 +12,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from ideogram_django.admin.base import STYLESHEETS
 from ideogram_django.admin.fields import GeneratedImageFieldMixin
 from ideogram_django.forms import GeneratedImageField, GenerationRequest, UploadedPicture
 from ideogram_django.lifecycle import using
@@ -64,7 +65,7 @@ class PlaceAdmin(GeneratedImageFieldMixin, _ModelAdmin):
     search_fields = ["name", "key"]
 
     class Media:
-        css = {"all": ["ideogram_django/admin.css"]}
+        css = {"all": STYLESHEETS}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Place]:
         return super().get_queryset(request).select_related("image__replaces")

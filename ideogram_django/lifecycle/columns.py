@@ -18,6 +18,7 @@ COLUMNS = (
     "profile_version",
     "replaces",
     "run",
+    "source_digests",
     "source_fingerprint",
     "target_before",
     "target_field",

@@ -23,7 +23,7 @@ from ideogram_django.lifecycle.transitions import (
     move,
     row,
 )
-from ideogram_django.pictures.renditions import AVIF
+from ideogram_django.pictures.formats import AVIF
 from ideogram_django.statuses import ChargeState, ErrorCode, Status
 
 if TYPE_CHECKING:
@@ -318,10 +318,18 @@ def widths_stored(image: GeneratedImage, new: list[dict[str, Any]], *, color: st
     )
 
 
-def nothing_left(image: GeneratedImage, **changes: Any) -> bool:
-    """Everything that follows completion is done; the row is never due again."""
+def nothing_left(image: GeneratedImage) -> bool:
+    """Everything that follows completion is done; the row is never due again by itself.
+
+    False where it was approved a moment ago: then a copy may be wanted.
+    """
     return bool(
         row(image)
-        .filter(claim=image.claim, status=Status.COMPLETED)
-        .update(next_check_at=None, **UNHELD, **changes)
+        .filter(claim=image.claim, status=Status.COMPLETED, picked=image.picked)
+        .update(next_check_at=None, **UNHELD)
     )
+
+
+def given(image: GeneratedImage) -> None:
+    """A record has its copy of this picture."""
+    row(image).update(attached_at=Now())

@@ -52,7 +52,7 @@ def check(
     unknown = sorted(set(options) - {"prompt", "model", *PARAMETERS, *COLUMNS})
     if unknown:
         raise TypeError(f"generate() got unexpected arguments: {', '.join(unknown)}")
-    options = (profiles or Profiles()).apply(options)
+    options = (profiles or Profiles()).apply(options, default_model=settings.DEFAULT_MODEL)
     parameters = plain_references(
         {name: options[name] for name in PARAMETERS if options.get(name) is not None}
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
@@ -12,14 +13,22 @@ from django.dispatch import Signal
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import lifecycle, signals, wakeups
+from ideogram_django.runs import approving
 from ideogram_django.statuses import RunPause, RunState, Status
 
 if TYPE_CHECKING:
     from ideogram_django.runs.models import Run
 
 
+OPEN = (RunState.PREPARED, RunState.RUNNING, RunState.PAUSED)
+
+
 def start(run: Run) -> None:
-    _move(run, [RunState.PREPARED], RunState.RUNNING, started_at=Now())
+    """Where nobody is asked before use, foreign keys point at their new pictures from now on."""
+    with transaction.atomic():
+        _move(run, [RunState.PREPARED], RunState.RUNNING, started_at=Now())
+        if not run.approve:
+            approving.point(approving.proposals(run))
     wakeups.wake_after_commit()
 
 
@@ -40,13 +49,21 @@ def finish(run: Run) -> None:
         _announce(run, signals.run_finished)
 
 
+def limit_to(run: Run, ceiling: Decimal | None) -> None:
+    run.ceiling = ceiling
+    run.clean_fields(exclude=[field.name for field in run._meta.fields if field.name != "ceiling"])
+    changed = type(run).objects.filter(pk=run.pk, state__in=OPEN).update(ceiling=ceiling)
+    run.refresh_from_db()
+    if not changed:
+        raise _too_late(run)
+
+
 def stop(run: Run) -> None:
     """The money of what was not sent yet is given back; what was sent comes in and counts."""
-    open_states = [RunState.PREPARED, RunState.RUNNING, RunState.PAUSED]
     with transaction.atomic():
         _move(
             run,
-            open_states,
+            OPEN,
             RunState.STOPPED,
             pause="",
             finished_at=Coalesce("finished_at", Now()),
@@ -56,6 +73,7 @@ def stop(run: Run) -> None:
                 lifecycle.cancel(image)
             except ValidationError:
                 continue  # sent in this very moment, or perhaps before: it comes in
+        approving.put_back(approving.never_made(run))
         _announce(run, signals.run_stopped)
 
 
@@ -76,8 +94,12 @@ def _move(run: Run, source: Collection[RunState], to: RunState, **changes: Any) 
     moved = rows.update(state=to, **changes)
     run.refresh_from_db()
     if not moved:
-        raise ValidationError(
-            _("This run is “%(state)s” by now."),
-            code="run_state",
-            params={"state": run.get_state_display()},
-        )
+        raise _too_late(run)
+
+
+def _too_late(run: Run) -> ValidationError:
+    return ValidationError(
+        _("This run is “%(state)s” by now."),
+        code="run_state",
+        params={"state": run.get_state_display()},
+    )
