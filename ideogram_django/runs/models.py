@@ -167,7 +167,7 @@ class Run(models.Model):
         return reporting.report(self)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for an API, with the report; keys are only ever added to. Three queries."""
+        """Plain values for an API, with the report; keys are only ever added to. Two queries."""
         return {
             "uuid": str(self.uuid),
             "name": self.name,
