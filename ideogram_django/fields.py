@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.core import checks
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models.signals import post_save
 
 from ideogram_django import forms, staleness
 from ideogram_django.forms import describing, prompts, sources
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
     _ForeignKey = models.ForeignKey[Any, Any]
 else:
     _ForeignKey = models.ForeignKey
+
+
+_GIVEN = "_ideogram_given"
+
+
+def _saved(instance: models.Model, **kwargs: Any) -> None:
+    """``post_save`` of a record that got pictures from a form."""
+    for field, picture in instance.__dict__.pop(_GIVEN, {}).items():
+        using.attached(picture, instance, field)
 
 
 class GeneratedImageField(_ForeignKey):
@@ -160,8 +170,10 @@ class GeneratedImageField(_ForeignKey):
         """Make what a form asked for, once: Django may call this several times for one save."""
         wanted = model_instance.__dict__.get(self._waiting)
         if wanted is not None:
-            setattr(model_instance, self.name, self._picture(wanted, model_instance))
+            picture = self._picture(wanted, model_instance)
+            setattr(model_instance, self.name, picture)
             model_instance.__dict__.pop(self._waiting, None)
+            self._tell(model_instance, picture)
         self._use(model_instance)
         return super().pre_save(model_instance, add)
 
@@ -190,8 +202,15 @@ class GeneratedImageField(_ForeignKey):
             if self._before in record.__dict__:
                 using.follow(picture, self._shown(record.__dict__[self._before]))
                 using.pick(picture)
+                self._tell(record, picture)
             describing.write(picture)
         record.__dict__.pop(self._before, None)
+
+    def _tell(self, record: models.Model, picture: Any) -> None:
+        """Have the site told once the record is saved: before that it may not even have a key."""
+        record.__dict__.setdefault(_GIVEN, {})[self.name] = picture
+        # For the class that is being saved, which may be a proxy or a child of the field's own.
+        post_save.connect(_saved, sender=type(record), dispatch_uid="ideogram_django.attached")
 
     def _shown(self, key: Any) -> Any:
         """What pages show while the record has the picture with this key."""

@@ -6,6 +6,7 @@ from unfold.admin import ModelAdmin
 from ideogram_django.admin import (
     ChargeAdmin,
     GeneratedImageAdmin,
+    PlaceAdmin,
     PromptProfileAdmin,
     ProviderStateAdmin,
     SpendingLimitAdmin,
@@ -14,13 +15,14 @@ from ideogram_django.admin import (
 from ideogram_django.models import (
     Charge,
     GeneratedImage,
+    Place,
     PromptProfile,
     ProviderState,
     SpendingLimit,
     SpendingPeriod,
 )
 
-admin.site.unregister([GeneratedImage, PromptProfile, Charge])
+admin.site.unregister([GeneratedImage, Place, PromptProfile, Charge])
 admin.site.unregister([SpendingLimit, SpendingPeriod, ProviderState])
 
 
@@ -31,6 +33,11 @@ class UnfoldPictureAdmin(GeneratedImageAdmin, ModelAdmin):
 
 @admin.register(PromptProfile)
 class UnfoldProfileAdmin(PromptProfileAdmin, ModelAdmin):
+    pass
+
+
+@admin.register(Place)
+class UnfoldPlaceAdmin(PlaceAdmin, ModelAdmin):
     pass
 
 

@@ -23,12 +23,14 @@ from ideogram_django.admin.outofdate import OutOfDate, OutOfDateFilter
 from ideogram_django.admin.pictures import GeneratedImageAdmin
 from ideogram_django.admin.places import PlaceAdmin
 from ideogram_django.admin.profiles import PromptProfileAdmin
+from ideogram_django.admin.runs import RunAdmin
 from ideogram_django.models import (
     Charge,
     GeneratedImage,
     Place,
     PromptProfile,
     ProviderState,
+    Run,
     SpendingLimit,
     SpendingPeriod,
 )
@@ -42,11 +44,13 @@ __all__ = [
     "OutOfDateFilter",
     "PromptProfileAdmin",
     "ProviderStateAdmin",
+    "RunAdmin",
     "SpendingLimitAdmin",
     "SpendingPeriodAdmin",
 ]
 
 admin.site.register(GeneratedImage, GeneratedImageAdmin)
+admin.site.register(Run, RunAdmin)
 admin.site.register(Place, PlaceAdmin)
 admin.site.register(PromptProfile, PromptProfileAdmin)
 admin.site.register(Charge, ChargeAdmin)

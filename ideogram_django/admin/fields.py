@@ -10,11 +10,12 @@ from django.core.exceptions import ValidationError
 from django.forms import Media
 from django.http import HttpRequest, HttpResponseRedirect
 
-from ideogram_django import staleness
+from ideogram_django import hooks, staleness
 from ideogram_django.admin.base import THEME
 from ideogram_django.admin.outofdate import OutOfDate
 from ideogram_django.fields import GeneratedImageField as PictureColumn
 from ideogram_django.forms import GeneratedImageField, GeneratedImageFormSetMixin
+from ideogram_django.models import GeneratedImage
 from ideogram_django.widgets import GeneratedImageWidget
 
 if TYPE_CHECKING:
@@ -36,12 +37,17 @@ class GeneratedImageFieldMixin(_ModelAdmin):
 
     def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         """Our widget, named before a theme's base class names a select for every foreign key."""
-        if isinstance(db_field, PictureColumn) and db_field.name not in [
-            *self.raw_id_fields,
-            *self.radio_fields,
-            *self.get_autocomplete_fields(request),
-        ]:
-            kwargs.setdefault("widget", GeneratedImageWidget)
+        if isinstance(db_field, PictureColumn):
+            if db_field.name not in [
+                *self.raw_id_fields,
+                *self.radio_fields,
+                *self.get_autocomplete_fields(request),
+            ]:
+                kwargs.setdefault("widget", GeneratedImageWidget)
+            elif request is not None:
+                # Django's own field would take the number of any picture.
+                pictures = GeneratedImage.objects.all()
+                kwargs.setdefault("queryset", hooks.current().visible(pictures, request.user))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:

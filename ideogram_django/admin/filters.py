@@ -16,8 +16,8 @@ from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import usage, wording
 from ideogram_django.apiframe import catalogue
-from ideogram_django.models import GeneratedImage, ProfileVersion, PromptProfile
-from ideogram_django.statuses import IN_PROGRESS, Status
+from ideogram_django.models import GeneratedImage, ProfileVersion, PromptProfile, Run
+from ideogram_django.statuses import IN_PROGRESS, ErrorCode, Status
 
 FOLDED = "admin/ideogram_django/filter.html"
 """The template of filters that stay folded until they are used: eight lists are a long page."""
@@ -57,6 +57,41 @@ class BatchFilter(_Filter):
 
     def condition(self, request: HttpRequest, value: str) -> Q | None:
         return Q(batch=value)
+
+
+class RunFilter(_Filter):
+    """Shown only while one bulk run's pictures are looked at.
+
+    Elsewhere the gallery leaves out what a run has not started yet; see :class:`PictureList`.
+    """
+
+    title = _("bulk run")
+    parameter_name = "run"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        value = self.value()
+        if not value or not _is_uuid(value):
+            return []
+        return [(value, str(Run.objects.filter(uuid=value).first() or gettext("This run")))]
+
+    def condition(self, request: HttpRequest, value: str) -> Q | None:
+        return Q(run__uuid=value)
+
+
+class ErrorFilter(_Filter):
+    """Shown only while one kind of failure is looked at."""
+
+    title = _("kind of failure")
+    parameter_name = "error"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        value = self.value()
+        if value not in ErrorCode.values:
+            return []
+        return [(value, str(ErrorCode(value).label))]
+
+    def condition(self, request: HttpRequest, value: str) -> Q | None:
+        return Q(error_code=value)
 
 
 class StatusFilter(_Filter):

@@ -21,14 +21,16 @@ from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import wording
 from ideogram_django.admin.base import PictureAdmin, may_generate
-from ideogram_django.admin.cards import PictureList, card_of
+from ideogram_django.admin.cards import PictureList, card_of, picture_list_on
 from ideogram_django.admin.filters import (
     AltTextFilter,
     BatchFilter,
+    ErrorFilter,
     ModelFilter,
     PickedFilter,
     PlaceFilter,
     ProfileFilter,
+    RunFilter,
     ShapeFilter,
     StatusFilter,
     StyleFilter,
@@ -57,6 +59,8 @@ class Gallery(PictureAdmin):
     list_display_links = ("prompt_shown",)
     list_filter = (
         BatchFilter,
+        RunFilter,
+        ErrorFilter,
         StatusFilter,
         PickedFilter,
         WhoFilter,
@@ -100,7 +104,8 @@ class Gallery(PictureAdmin):
         return HttpResponseRedirect(wanted if wanted and safe else self.admin_url("changelist"))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
-        return PictureList
+        below: Any = super().get_changelist(request, **kwargs)
+        return picture_list_on(below)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changes: Any = super().get_changelist_instance(request)

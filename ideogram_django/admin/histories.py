@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.utils.text import capfirst
 
 from ideogram_django import wording
@@ -66,16 +66,23 @@ class Entry:
 class History:
     """The versions of one profile, the newest first. The same few queries, however many."""
 
-    def __init__(self, profile: PromptProfile, *, every: bool, pictures: bool) -> None:
+    def __init__(
+        self,
+        profile: PromptProfile,
+        *,
+        every: bool,
+        pictures: QuerySet[GeneratedImage] | None,
+    ) -> None:
+        """``pictures``: those that the person may look at; ``None``: none are told of."""
         rows = profile.versions.select_related("created_by", "profile").order_by("-number")
         # One more than is shown: the oldest one shown is compared with it.
         versions = list(rows if every else rows[: SHOWN + 1])
         self.current = versions[0] if versions else None
         shown = versions if every else versions[:SHOWN]
         self.is_cut = len(versions) > len(shown)
-        counts = _counts(profile) if pictures else {}
-        sheets = _newest_sheets(shown) if pictures else {}
-        images = _images(list(sheets.values()))
+        counts = {} if pictures is None else _counts(profile, pictures)
+        sheets = {} if pictures is None else _newest_sheets(shown)
+        images = {} if pictures is None else _images(list(sheets.values()), pictures)
         before: list[ProfileVersion | None] = [*versions[1:], None]
         self.entries = [
             Entry(
@@ -100,8 +107,8 @@ def pictures_made(profile: PromptProfile) -> bool:
     return GeneratedImage.objects.filter(profile=profile.name).exists()
 
 
-def _counts(profile: PromptProfile) -> Mapping[int | None, int]:
-    rows = GeneratedImage.objects.filter(profile=profile.name).order_by()
+def _counts(profile: PromptProfile, pictures: QuerySet[GeneratedImage]) -> Mapping[int | None, int]:
+    rows = pictures.filter(profile=profile.name).order_by()
     found = rows.values_list("profile_version").annotate(number=Count("pk"))
     return dict(found.values_list("profile_version", "number"))
 
@@ -111,9 +118,11 @@ def _newest_sheets(versions: Sequence[ProfileVersion]) -> dict[int, SampleSheet]
     return {sheet.version_id: sheet for sheet in sheets}
 
 
-def _images(sheets: Sequence[SampleSheet]) -> dict[Any, list[Shown]]:
+def _images(
+    sheets: Sequence[SampleSheet], pictures: QuerySet[GeneratedImage]
+) -> dict[Any, list[Shown]]:
     batches = [sheet.batch for sheet in sheets]
-    rows = list(GeneratedImage.objects.filter(batch__in=batches).order_by("pk")) if batches else []
+    rows = list(pictures.filter(batch__in=batches).order_by("pk")) if batches else []
     typical = typical_seconds() if any(image.is_in_progress for image in rows) else {}
     pause = wording.pause_message(rows)
     found: dict[Any, list[Shown]] = {}

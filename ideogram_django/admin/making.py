@@ -37,6 +37,7 @@ from ideogram_django.apiframe.catalogue import (
 from ideogram_django.apiframe.checking import utf16_length
 from ideogram_django.estimates import typical_seconds
 from ideogram_django.forms import UploadedPicture
+from ideogram_django.forms.access import viewable
 from ideogram_django.lifecycle import references, uploading, wishes
 from ideogram_django.models import GeneratedImage, ProfileVersion, PromptProfile
 from ideogram_django.profiles.applying import find
@@ -479,9 +480,7 @@ class MakeForm(forms.Form):
         kept: dict[str, GeneratedImage] = {}
         new = []
         for name, upload in self.uploads.items():
-            image = uploading.earlier_upload(
-                GeneratedImage.objects.all(), upload.file, requested_by=user
-            )
+            image = uploading.earlier_upload(viewable(user), upload.file, requested_by=user)
             if image is None:
                 image = upload.store(requested_by=user)
                 new.append(image)

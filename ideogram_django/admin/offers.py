@@ -113,7 +113,8 @@ def offers(settings: conf.AppSettings | None = None) -> list[Offer]:
     """Every model with a known price."""
     settings = settings or conf.current()
     return [
-        Offer(model=model, settings=settings) for model in catalogue.offered_models(settings.PRICES)
+        Offer(model=model, settings=settings)
+        for model in catalogue.offered_models(ledger.prices(settings))
     ]
 
 

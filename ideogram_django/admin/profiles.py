@@ -26,6 +26,7 @@ from ideogram_django.admin.samples import Sample, make_sheet
 from ideogram_django.admin.steps import log_made
 from ideogram_django.apiframe import catalogue
 from ideogram_django.forms import prompts
+from ideogram_django.forms.access import may, viewable
 from ideogram_django.lifecycle import wishes
 from ideogram_django.models import GeneratedImage, ProfileVersion, PromptProfile
 from ideogram_django.profiles.models import LOCKED, MOST_SUBJECTS, PROMPT, VALUES, WORDS
@@ -356,10 +357,11 @@ class PromptProfileAdmin(_ModelAdmin):
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def _profile_context(self, request: HttpRequest, profile: PromptProfile) -> dict[str, Any]:
-        sees = request.user.has_perm("ideogram_django.view_generatedimage")
+        sees = may(request.user, "view")
         spends = may_generate(request)
         every = request.GET.get("versions") == "all"
-        history = History(profile, every=every, pictures=sees)
+        pictures = viewable(request.user) if sees else None
+        history = History(profile, every=every, pictures=pictures)
         return {
             "profile": profile,
             "history": history,

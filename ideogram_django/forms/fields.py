@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf, wording
 from ideogram_django.forms import describing, ordering, sources
-from ideogram_django.forms.access import may, may_look_at, viewable
-from ideogram_django.forms.answers import GenerationRequest, UploadedPicture, flat
+from ideogram_django.forms.access import may, shown_to, viewable
+from ideogram_django.forms.answers import Answer, GenerationRequest, UploadedPicture, flat
 from ideogram_django.forms.plans import Plan
 from ideogram_django.forms.relatives import Relatives, relatives_of
 from ideogram_django.lifecycle import PARAMETERS, uploading, using
@@ -27,8 +27,6 @@ from ideogram_django.widgets import GeneratedImageWidget, Make, Offer, Submitted
 
 DEFAULTS = ("prompt_template", "profile", "model", *PARAMETERS)
 """Keywords of both fields that say what a new picture is to be like."""
-
-Answer = GeneratedImage | GenerationRequest | UploadedPicture | None
 
 
 class GeneratedImageField(forms.Field):
@@ -151,6 +149,7 @@ class GeneratedImageField(forms.Field):
             relatives = Relatives([*drafts, *([current] if current else [])])
         before = current.replaces if current is not None and current.replaces_id else None
         plan = self.plan if self.may_generate else None
+        seen = shown_to(self.user, [*found, before])
         return Offer(
             current=current,
             required=self.required,
@@ -168,8 +167,8 @@ class GeneratedImageField(forms.Field):
             why_not=plan.problem if plan else "",
             stale=self._stale(current),
             drafts=drafts,
-            relatives=[one for one in found if may_look_at(self.user, one)],
-            before=before if before is not None and may_look_at(self.user, before) else None,
+            relatives=[one for one in found if one in seen],
+            before=before if before in seen else None,
             typical=relatives.typical,
             pause=relatives.pause,
         )

@@ -18,7 +18,7 @@ from ideogram_django.apiframe import catalogue
 from ideogram_django.budget import ledger, limits
 from ideogram_django.exceptions import InvalidRequest
 from ideogram_django.forms import prompts, sources
-from ideogram_django.forms.access import may, may_look_at, viewable
+from ideogram_django.forms.access import may, shown_to, viewable
 from ideogram_django.forms.answers import GenerationRequest, flat
 from ideogram_django.forms.plans import Plan
 from ideogram_django.forms.relatives import Relatives
@@ -47,7 +47,7 @@ def make_for(plan: Plan, record: Model | None, column: Any = None) -> Make | Non
     if price is None or not settings.SPENDING_ENABLED or plan.problem:
         return None
     try:
-        model = catalogue.get_model(model_id, settings.PRICES)
+        model = catalogue.get_model(model_id, ledger.prices(settings))
     except InvalidRequest:
         model = None
     drafts = model is not None and model.tier == "draft"
@@ -242,16 +242,17 @@ def order(user: Any, value: Submitted) -> Ordered:
     earlier = _earlier(user, value, [one for one in (current, *found) if one is not None])
     shown = drafts or earlier
     told = Relatives([*shown, *found])
+    relatives = [*(earlier if drafts else []), *found]
+    before = current.replaces if current is not None and current.replaces_id else None
+    seen = shown_to(user, [*relatives, before])
     return Ordered(
         problem=problem,
         offer=Offer(
             current=current,
             may_view=may(user, "view"),
             drafts=shown,
-            relatives=[
-                one for one in [*(earlier if drafts else []), *found] if may_look_at(user, one)
-            ],
-            before=_before(current, user),
+            relatives=[one for one in relatives if one in seen],
+            before=before if before in seen else None,
             typical=told.typical,
             pause=told.pause,
         ),
@@ -303,11 +304,6 @@ def _earlier(user: Any, value: Submitted, known: list[GeneratedImage]) -> list[G
     if picked is None or picked.pk in [one.replaces_id for one in known]:
         return []
     return list(using.drafts_of(picked).order_by("request_number")[:MOST_DRAFTS])
-
-
-def _before(current: GeneratedImage | None, user: Any) -> GeneratedImage | None:
-    before = current.replaces if current is not None and current.replaces_id else None
-    return before if before is not None and may_look_at(user, before) else None
 
 
 # --- parts --------------------------------------------------------------------------------------

@@ -122,6 +122,14 @@ def draw(image: Image.Image, plan: Iterable[tuple[str, int]]) -> tuple[Rendition
     return tuple(drawn[one] for one in formats)
 
 
+def srcset(files: Iterable[tuple[str, int]]) -> str:
+    """Addresses with their widths in pixels, as HTML's ``srcset`` wants them."""
+    # A blank or a comma would end the address there.
+    return ", ".join(
+        f"{url.replace(' ', '%20').replace(',', '%2C')} {width}w" for url, width in files if width
+    )
+
+
 def main_color(image: Image.Image) -> str:
     """``#rrggbb``: the colour that most of the picture has; empty for one that is all clear."""
     small = _plain(image).resize((64, 64), Image.Resampling.BOX, reducing_gap=2.0)

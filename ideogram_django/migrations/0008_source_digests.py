@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ideogram_django', '0005_sample_sheets'),
+        ('ideogram_django', '0007_sample_sheets'),
     ]
 
     operations = [

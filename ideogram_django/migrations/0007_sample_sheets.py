@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('contenttypes', '0002_remove_content_type_name'),
-        ('ideogram_django', '0004_profiles_and_runs'),
+        ('ideogram_django', '0006_taken_over'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
