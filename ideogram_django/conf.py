@@ -28,10 +28,11 @@ class AppSettings:
     WEBHOOK_URL_KEY: str = "webhookUrl"
     """Name of the request's field for the webhook address."""
     WEBHOOK_SIGNATURE: str = "hint"
-    """``"hint"`` or ``"required"``."""
+    """``"hint"``: an unsigned call only causes a verifying look; ``"required"``: 401."""
     QUEUE: str = "default"
     """A name in ``RQ_QUEUES``."""
     DEFAULT_MODEL: str = "ideogram-v4-turbo"
+    """Used where nobody chooses a model."""
     STORAGE: str = "default"
     """An alias in ``STORAGES``."""
     UPLOAD_TO: str = "ideogram/%Y/%m/"
@@ -39,19 +40,27 @@ class AppSettings:
     RESULT_HOSTS: Sequence[str] = ("apiframe.ai",)
     """Hosts, with their subdomains, that files may come from; https only."""
     MAX_IMAGE_BYTES: int = 25 * MIB
+    """A larger file is refused (25 MiB)."""
     MAX_IMAGE_PIXELS: int = 25_000_000
+    """A larger picture is refused before it is decoded."""
     WIDTHS: Sequence[int] = (320, 640, 1280)
     """Widths of the stored copies, in pixels."""
     FORMATS: Sequence[str] = ("webp",)
     """Formats of the stored copies: ``"webp"``, ``"avif"``."""
     CONNECT_TIMEOUT: float = 5
+    """To connect to the provider or to a file's host."""
     REQUEST_DEADLINE: float = 60
+    """For one call to the provider, by the clock."""
     DOWNLOAD_DEADLINE: float = 60
+    """For one download, by the clock."""
     LEASE: float = 120
     """How long a claim holds without being renewed."""
     POLL_INTERVAL: float = 3
+    """Between two looks at a picture; grows with its age."""
     FIRST_POLL_WITH_WEBHOOK: float = 60
+    """Before the first look where a webhook is expected and nobody watches."""
     GIVE_UP_AFTER: float = 24 * 3600
+    """Then one last look at the provider, and a picture that is not there has failed (24 h)."""
     CONCURRENCY: int = 8
     """Threads of one drain."""
     MAX_IN_FLIGHT: int | None = None
@@ -63,14 +72,21 @@ class AppSettings:
     CREDIT_PRICE: str | Decimal = "0.01"
     """Money value of one credit, in ``CURRENCY``."""
     CURRENCY: str = "USD"
+    """The currency of ``CREDIT_PRICE``, as three letters."""
     PRICES: Mapping[str, int | Mapping[str, int]] = field(default_factory=dict)
     """Credits per model id, or per rendering speed of a model."""
     SPENDING_ENABLED: bool = True
     """``False`` stops every submission at once."""
     PROXIES: Mapping[str, str] = field(default_factory=dict)
     """As ``requests`` takes them; the environment's proxies are ignored."""
+    HOOKS: str = "ideogram_django.hooks.Hooks"
+    """Dotted path of a subclass of :class:`hooks.Hooks`."""
+    DISPATCHER: str = "ideogram_django.wakeups.RQDispatcher"
+    """Dotted path of a subclass of :class:`wakeups.Dispatcher`: how workers are woken."""
     SYNC_INTERVAL: float = 10
+    """Between two passes of ``ideogram_sync --loop``."""
     DRAIN_SLICE: float = 20
+    """How long one queue job works before it wakes its successor."""
     RETENTION: float | None = None
     """Days after which prompts and files of unused pictures may go; ``None``: never."""
 

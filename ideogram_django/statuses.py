@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -34,6 +37,21 @@ IN_PROGRESS = (
 
 AT_PROVIDER = (Status.SUBMITTING, Status.SUBMITTED, Status.PROCESSING)
 """The provider has, or may have, the job and has not reported its end."""
+
+
+SENTENCES: Mapping[str, Any] = {
+    Status.DRAFT: _("A draft. Nothing was sent, nothing was spent."),
+    Status.PENDING: _("Waiting to be sent to the provider."),
+    Status.SUBMITTING: _("Being sent to the provider."),
+    Status.SUBMITTED: _("The provider has the request and will start soon."),
+    Status.PROCESSING: _("The provider is making the picture."),
+    Status.FETCHING: _("The picture is ready and is being copied to this site."),
+    Status.COMPLETED: _("The file is in this site’s own storage."),
+    Status.FAILED: _("No picture came of this request."),
+    Status.CANCELLED: _("Cancelled before it was sent. Nothing was charged."),
+}
+"""What a status means, as a sentence."""
+OWN_WORK = _("Own work, uploaded. The file is in this site’s own storage.")
 
 
 class ErrorCode(models.TextChoices):

@@ -21,6 +21,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from ideogram_django import conf, wakeups, wording
 from ideogram_django.apiframe import payloads, signatures
+from ideogram_django.budget.amounts import plain
 from ideogram_django.drains import provider
 from ideogram_django.estimates import typical_seconds
 from ideogram_django.exceptions import InvalidPayloadError, InvalidSignatureError
@@ -127,11 +128,15 @@ def status(request: HttpRequest) -> JsonResponse:
     the pictures that it is good for. Whoever asks is watching: what the provider is making is
     then polled as if no webhook were expected, by a worker; see :func:`watching.watch`.
     """
+    user = getattr(request, "user", None)
+    may_view = may(user, "view")
+    allowed = _uuids(_token_ids(request.GET.get("token", "")))
+    pictures = GeneratedImage.objects.filter(uuid__in=allowed)
+    if may_view:
+        # A token is good for what a hook hides, too: its holder was shown these pictures.
+        pictures = viewable(user) | pictures if allowed else viewable(user)
     asked = _uuids(request.GET.get("ids", ""))[:MOST_IDS]
-    may_view = _may_view(request)
-    allowed = asked if may_view else _uuids(_token_ids(request.GET.get("token", "")))
-    ids = [one for one in asked if one in allowed]
-    images = list(GeneratedImage.objects.filter(uuid__in=ids)) if ids else []
+    images = list(pictures.filter(uuid__in=asked)) if may_view or allowed else []
     runs = _runs(request, set(asked) - {image.uuid for image in images})
     if not (may_view or allowed or runs):
         return JsonResponse({"error": "Not allowed."}, status=403)
@@ -223,7 +228,7 @@ def payload(
         "width": image.width,
         "height": image.height,
         "error": image.error_message,
-        "cost": None if image.cost is None else f"{image.cost.normalize():f}",
+        "cost": plain(image.cost),
     }
 
 
@@ -267,13 +272,6 @@ def _token_ids(token: str) -> str:
     except signing.BadSignature:
         return ""
     return ",".join(ids)
-
-
-def _may_view(request: HttpRequest) -> bool:
-    user = getattr(request, "user", None)
-    return (
-        user is not None and user.is_active and user.has_perm("ideogram_django.view_generatedimage")
-    )
 
 
 def _uuids(text: str) -> list[UUID]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from django.utils.text import get_text_list
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -17,18 +18,6 @@ from ideogram_django.lifecycle.steering import waits_for_refund
 from ideogram_django.models import GeneratedImage, ProviderState, Run
 from ideogram_django.runs.reporting import Report
 from ideogram_django.statuses import ChargeState, ErrorCode, RunPause, RunState, Status
-
-SENTENCES = {
-    Status.DRAFT: _("A draft. Nothing was sent, nothing was spent."),
-    Status.PENDING: _("Waiting to be sent to the provider."),
-    Status.SUBMITTING: _("Being sent to the provider."),
-    Status.SUBMITTED: _("The provider has the request and will start soon."),
-    Status.PROCESSING: _("The provider is making the picture."),
-    Status.FETCHING: _("The picture is ready and is being copied to this site."),
-    Status.COMPLETED: _("The file is in this site’s own storage."),
-    Status.FAILED: _("No picture came of this request."),
-    Status.CANCELLED: _("Cancelled before it was sent. Nothing was charged."),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +45,7 @@ ADVICE: Mapping[str, Advice] = {
         again=False,
         edit=True,
         quoted=True,
-        hint=_(
-            "The same request would be turned down again, so it cannot be tried again as it is."
-        ),
+        hint=_("The same request would be turned down again; it has to be changed first."),
     ),
     ErrorCode.REFUSED: Advice(
         again=False,
@@ -138,15 +125,12 @@ def sentence(
     ``typical``: what :func:`estimates.typical_seconds` gave, to say how long it will take;
     ``pause``: why nothing is sent at the moment, told of pictures that wait for it.
     """
-    if image.uploaded:
-        return gettext("Own work, uploaded. The file is in this site’s own storage.")
-    if image.error_message:
-        return image.error_message
-    if image.status == Status.PENDING and pause:
+    if image.status == Status.PENDING and pause and not image.error_message:
         return gettext("Waiting. %(reason)s") % {"reason": pause}
+    if image.uploaded or image.error_message:
+        return image.sentence
     left = seconds_left(image, typical or {})
-    said = str(SENTENCES[Status(image.status)])
-    return said if left is None else f"{said} {time_left(left)}"
+    return image.sentence if left is None else f"{image.sentence} {time_left(left)}"
 
 
 def advice(image: GeneratedImage) -> Advice | None:
@@ -230,6 +214,34 @@ def model_label(model_id: str) -> str:
 def style_label(value: str) -> str:
     known = STYLES.get(value.casefold())
     return str(known) if known else value
+
+
+def out_of_date(changed: Iterable[str]) -> str:
+    """Why a picture is out of date; ``changed``: what people call the fields. Empty without."""
+    names = [gettext("“%(name)s”") % {"name": name} for name in changed]
+    if not names:
+        return ""
+    text = ngettext(
+        "Out of date: %(names)s has changed since this picture was made.",
+        "Out of date: %(names)s have changed since this picture was made.",
+        len(names),
+    )
+    return text % {"names": get_text_list(names, gettext("and"))}
+
+
+PARAMETERS = {
+    "model": _("Model"),
+    "style_type": _("Style"),
+    "aspect_ratio": _("Shape"),
+    "negative_prompt": _("Negative prompt"),
+    "style_preset": _("Style preset"),
+}
+
+
+def parameter(name: str, value: str) -> tuple[str, str]:
+    """One parameter of a request as people say it: ``("Model", "Ideogram v4 Turbo")``."""
+    words = {"model": model_label, "style_type": style_label}.get(name, str)
+    return str(PARAMETERS.get(name, name)), words(value)
 
 
 def shape_of(image: GeneratedImage) -> tuple[int, int]:

@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 from redis import Redis, RedisError
 
 from ideogram_django.simulator import Simulator
-from tests.site import KEY, Demo, QueueServer, Site, own_database
+from tests.site import KEY, ROOT, Demo, QueueServer, Site, own_database
 
 pytest_plugins = ["tests.browsing"]
 
@@ -148,6 +150,16 @@ def site(
             yield site
         finally:
             site.end()
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package as it would be published, built once from this tree, without a network."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    (built,) = folder.glob("*.whl")
+    return built
 
 
 @pytest.fixture(scope="module")

@@ -76,6 +76,11 @@ def test_defaults_are_right() -> None:
         ({"QUEUE": "slow"}, ["E006"]),
         ({"QUEUE": "pictures"}, []),
         ({"STORAGE": "bucket"}, ["E007"]),
+        ({"HOOKS": "newsroom.pictures.Hooks"}, ["E010"]),
+        ({"HOOKS": "ideogram_django.conf.AppSettings"}, ["E010"]),
+        ({"HOOKS": "hooks"}, ["E010"]),
+        ({"DISPATCHER": "newsroom.queue.Dispatcher"}, ["E011"]),
+        ({"DISPATCHER": "ideogram_django.wakeups.wake"}, ["E011"]),
     ],
 )
 def test_wrong_settings(settings: Any, changes: dict[str, Any], expected: list[str]) -> None:
@@ -167,6 +172,8 @@ WRONG: dict[str, list[Any]] = {
     "SYNC_INTERVAL": [0],
     "DRAIN_SLICE": [0],
     "RETENTION": [0, "30"],
+    "HOOKS": [None, dict],
+    "DISPATCHER": [None, dict],
 }
 
 

@@ -455,14 +455,22 @@ def test_the_limit_counts_all_of_them(editor: User) -> None:
     assert three.is_valid(), three.errors
 
 
-def test_another_record_of_the_same_run_is_no_draft_of_this_one(editor: User) -> None:
-    request_id = uuid.uuid4()
-    mine, _other = GeneratedImage.objects.generate_many(
-        [{"prompt": "A cat"}, {"prompt": "A dog"}], requested_by=editor, request_id=request_id
+def test_another_record_of_the_same_run_is_no_draft_of_this_one(
+    client: Client, admin_user: User
+) -> None:
+    """A run over many records is one request; every record has words of its own."""
+    pictures = GeneratedImage.objects.generate_many(
+        [{"prompt": "A cat"}, {"prompt": "A dog"}], requested_by=admin_user
     )
-    article = Article.objects.create(title="Autumn", hero=mine)
+    article = Article.objects.create(title="Autumn", hero=pictures[0])
+    for picture in pictures:
+        article.pages.create(text="A page", picture=picture)
+    client.force_login(admin_user)
 
-    assert radios(html_of(ArticleForm(instance=article, user=editor))) == []
+    page = client.get(f"/admin/magazine/article/{article.pk}/change/").content.decode()
+
+    assert "picture-current" in page
+    assert 'type="radio"' not in page
 
 
 # --- the picture before -------------------------------------------------------------------------

@@ -3,56 +3,24 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
 from django.db.models import Case, Count, F, Max, Min, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Coalesce
-from django.utils.translation import gettext, ngettext
 
 from ideogram_django import conf, wording
-from ideogram_django.admin.nextsteps import VARIATIONS
-from ideogram_django.admin.offers import Offer, better, offers
-from ideogram_django.budget import limits
+from ideogram_django.admin.spends import Spends, spending
 from ideogram_django.estimates import seconds_left, typical_seconds
-from ideogram_django.lifecycle.steering import fetched_free, may_cost_again
 from ideogram_django.models import GeneratedImage, picture_storage
-from ideogram_django.statuses import FINISHED, ErrorCode, Status
+from ideogram_django.pictures.formats import AVIF, srcset
+from ideogram_django.statuses import FINISHED, Status
 
 MOST_FINALS = 48
-TIERS = ("draft", "balanced", "quality")
-HOPELESS = (ErrorCode.REFUSED, ErrorCode.REJECTED, ErrorCode.REFERENCE_FAILED)
-"""The same request would end the same way."""
 
 Address = Callable[..., str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spend:
-    """One button that costs money."""
-
-    name: str
-    label: str
-    over: str
-    """Why the limits do not allow it."""
-    elsewhere: bool = False
-    """Leads to another sheet."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spends:
-    """Buttons that one sentence explains."""
-
-    buttons: Sequence[Spend]
-    help: str
-
-    @property
-    def over(self) -> list[str]:
-        """Each sentence once, also where it is true of two buttons."""
-        return list(dict.fromkeys(one.over for one in self.buttons if one.over))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,15 +41,6 @@ class Card:
     def ready(self) -> bool:
         """Whether it can be chosen."""
         return _ready(self.image)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Together:
-    """One button for several pictures: try them again, or start them."""
-
-    label: str
-    shown: str
-    """Which ones, and how often each was tried: what a second press finds changed."""
 
 
 class Contents:
@@ -185,7 +144,8 @@ class Contents:
         may_spend: bool,
         settings: conf.AppSettings,
     ) -> list[Card]:
-        spends = self._spends(user, settings) if may_spend and settings.SPENDING_ENABLED else None
+        allowed = may_spend and settings.SPENDING_ENABLED
+        spends = spending(user, settings, self._finals) if allowed else None
         return [
             Card(
                 image=image,
@@ -247,32 +207,6 @@ class Contents:
             return {"image": parent, "url": address("change", parent.pk)}
         return {"image": parent, "url": f"{address('sheet', parent.batch)}?chosen={parent.pk}"}
 
-    def failed(self, settings: conf.AppSettings) -> Together | None:
-        """Those that failed and may come out well when tried again."""
-        images = [image for image in self.images if may_help(image, settings)]
-        if not images:
-            return None
-        total = _total([image for image in images if not fetched_free(image)], settings)
-        return Together(
-            label=gettext("Try the failed ones again · %(total)s")
-            % {"total": total or gettext("free")},
-            shown=" ".join(attempts_of(images)),
-        )
-
-    def saved(self, settings: conf.AppSettings) -> Together | None:
-        """Those that were saved and not sent yet."""
-        images = [image for image in self.images if image.status == Status.DRAFT]
-        total = _total(images, settings)
-        if not total:
-            return None
-        text = ngettext(
-            "Make %(count)d picture · %(total)s", "Make %(count)d pictures · %(total)s", len(images)
-        )
-        return Together(
-            label=text % {"count": len(images), "total": total},
-            shown=" ".join(attempts_of(images)),
-        )
-
     # --- asked for once -------------------------------------------------------------------------
 
     @property
@@ -306,110 +240,16 @@ class Contents:
     def _sentence(self, image: GeneratedImage) -> str:
         return wording.sentence(image, typical=self._typical, pause=self._pause)
 
-    def _spends(
-        self, user: Any, settings: conf.AppSettings
-    ) -> Callable[[GeneratedImage], list[Spends]]:
-        available = {offer.model.id: offer for offer in offers(settings)}
-        allowances = limits.allowances(user)
-
-        def over(offer: Offer, count: int, speed: str) -> str:
-            price = offer.price(speed)
-            amount = price.amount * count if price else Decimal(0)
-            tight = next((one for one in allowances if one.left < amount), None)
-            return "" if tight is None else " ".join(limits.over_limit(tight, amount).messages)
-
-        def found(image: GeneratedImage) -> list[Spends]:
-            own = available.get(image.model)
-            speed = image.rendering_speed
-            rank = TIERS.index(own.model.tier) if own and own.model.tier in TIERS else -1
-            finish = [
-                Spend(
-                    name=f"again:{image.pk}:{offer.model.id}",
-                    label=gettext("Finish on %(tier)s · %(total)s")
-                    % {"tier": offer.tier, "total": offer.total(1, speed)},
-                    over=over(offer, 1, speed),
-                )
-                for offer in better(image, settings)
-                if TIERS.index(offer.model.tier) > rank and offer.total(1, speed)
-            ]
-            more = []
-            if own is not None and own.total(VARIATIONS, speed):
-                more = [
-                    Spend(
-                        name=f"variations:{image.pk}",
-                        label=gettext("More like this · %(total)s")
-                        % {"total": own.total(VARIATIONS, speed)},
-                        over=over(own, VARIATIONS, speed),
-                        elsewhere=True,
-                    )
-                ]
-            return [
-                Spends(
-                    buttons=finish,
-                    help=gettext(
-                        "A new picture from the same request on a better model, not this one "
-                        "with more detail. Seed and references may change nothing."
-                    ),
-                ),
-                Spends(
-                    buttons=more,
-                    help=ngettext(
-                        "%(count)d new picture from the same request, on a sheet of its own.",
-                        "%(count)d new pictures from the same request, on a sheet of their own.",
-                        VARIATIONS,
-                    )
-                    % {"count": VARIATIONS},
-                ),
-            ]
-
-        return found
-
-
-def may_help(image: GeneratedImage, settings: conf.AppSettings) -> bool:
-    """Whether trying this one again may help and surely costs no more than its price.
-
-    Where the earlier attempt may have been charged, its own page asks first.
-    """
-    if image.status != Status.FAILED:
-        return False
-    if fetched_free(image):
-        return True
-    return (
-        image.error_code not in HOPELESS
-        and not may_cost_again(image)
-        and bool(_total([image], settings))
-    )
-
-
-def attempts_of(images: Iterable[GeneratedImage]) -> list[str]:
-    """Each picture with the number of its attempt."""
-    return [f"{image.pk}-{image.attempt}" for image in images]
-
 
 def _ready(image: GeneratedImage) -> bool:
     return image.status == Status.COMPLETED and bool(image.file)
-
-
-def _total(images: Iterable[GeneratedImage], settings: conf.AppSettings) -> str:
-    """What these cost at today's prices; empty where there are none or one has no price."""
-    available = {offer.model.id: offer for offer in offers(settings)}
-    amount = Decimal(0)
-    for image in images:
-        offer = available.get(image.model)
-        price = offer.price(image.rendering_speed) if offer else None
-        if price is None:
-            return ""
-        amount += price.amount
-    return wording.money(amount, settings.CURRENCY) if amount else ""
 
 
 def _srcset(image: GeneratedImage) -> str:
     """The stored widths and the original, for the browser to choose from."""
     if not image.file or not image.width or not image.renditions:
         return ""
-    files = [(picture_storage.url(one["name"]), one["width"]) for one in image.renditions]
-    files.append((image.url, image.width))
-    # A blank or a comma would end the address there.
-    return ", ".join(
-        f"{url.replace(' ', '%20').replace(',', '%2C')} {width}w" for url, width in files
-    )
+    # An image alone offers no way around a format that the browser does not take.
+    copies = [one for one in image.renditions if one.get("format") != AVIF]
+    files = [(picture_storage.url(one["name"]), one["width"]) for one in copies]
+    return srcset([*files, (image.url, image.width)])

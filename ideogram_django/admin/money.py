@@ -16,7 +16,7 @@ from django.http import (
 )
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import wakeups, wording
@@ -164,7 +164,7 @@ class ProviderStateAdmin(_StateAdmin):
     class Media:
         css = {"all": STYLESHEETS}
 
-    @admin.display(description=_("Sending"))
+    @admin.display(description=pgettext_lazy("heading", "Sending"))
     def state_shown(self, state: ProviderState) -> str:
         return str(state)
 

@@ -134,17 +134,17 @@ def _more(image: GeneratedImage, own: Offer | None, settings: conf.AppSettings) 
         words = gettext("A better model makes a new picture, not the same one with more detail.")
         found[-1] = replace(found[-1], help=words)
     if own is not None:
-        gaps = {"count": VARIATIONS, "total": own.total(VARIATIONS, image.rendering_speed)}
-        label = ngettext(
-            "Make %(count)d variation · %(total)s",
-            "Make %(count)d variations · %(total)s",
-            VARIATIONS,
-        )
         found.append(
             Step(
                 name="variations",
-                label=label % gaps,
-                help=gettext("The same request with other chances."),
+                label=gettext("More like this · %(total)s")
+                % {"total": own.total(VARIATIONS, image.rendering_speed)},
+                help=ngettext(
+                    "%(count)d new picture from the same request, on a sheet of its own.",
+                    "%(count)d new pictures from the same request, on a sheet of their own.",
+                    VARIATIONS,
+                )
+                % {"count": VARIATIONS},
                 amount=_amount(own, image, VARIATIONS),
             )
         )
@@ -154,7 +154,7 @@ def _more(image: GeneratedImage, own: Offer | None, settings: conf.AppSettings) 
 def _again(offer: Offer, image: GeneratedImage) -> Step:
     return Step(
         name=f"again:{offer.model.id}",
-        label=gettext("Make again on %(tier)s · %(total)s")
+        label=gettext("Finish on %(tier)s · %(total)s")
         % {"tier": offer.tier, "total": offer.total(1, image.rendering_speed)},
         main=True,
         amount=_amount(offer, image),

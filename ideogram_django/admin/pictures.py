@@ -42,10 +42,9 @@ class GeneratedImageAdmin(PictureActions, ContactSheet, PictureSteps, MakePage, 
         """What can be edited; everything else is told beside the picture."""
         if obj is None:
             return []
-        fields = [*EDITABLE]
         if self.has_change_permission(request, obj):
-            fields.append("alt_seen")
-        return [(None, {"fields": fields})]
+            return [(None, {"fields": [*EDITABLE, "alt_seen"]})]
+        return [(None, {"fields": ["decorative" if obj.decorative else "alt_text"]})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """Every column but the two: the rest is the drain's, or was sent as it stands."""

@@ -20,8 +20,9 @@ from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf, lifecycle
 from ideogram_django.admin.base import may_generate, who
-from ideogram_django.admin.contents import Contents, attempts_of, may_help
+from ideogram_django.admin.contents import Contents
 from ideogram_django.admin.limits import obstacles, standing
+from ideogram_django.admin.spends import attempts_of, make_saved, may_help, try_again
 from ideogram_django.admin.steps import PictureSteps, log_step
 from ideogram_django.models import GeneratedImage
 from ideogram_django.statuses import Status
@@ -186,8 +187,8 @@ class ContactSheet(PictureSteps):
             "finals": contents.finals(self.admin_url),
             "others": contents.others(self.admin_url),
             "source": contents.source(self.admin_url),
-            "failed": contents.failed(settings) if may_spend else None,
-            "saved": contents.saved(settings) if may_spend else None,
+            "failed": try_again(contents.images, settings) if may_spend else None,
+            "saved": make_saved(contents.images, settings) if may_spend else None,
             "days_kept": None if settings.RETENTION is None else max(round(settings.RETENTION), 1),
             "may_pick": may_pick,
             "may_spend": may_spend and settings.SPENDING_ENABLED,

@@ -105,10 +105,19 @@ def reserve(user: AbstractBaseUser | None, amount: Decimal) -> list[int]:
 
 
 def shortage(allowances: Iterable[Allowance], amount: Decimal) -> ValidationError | None:
-    """What :func:`reserve` would say to this amount as things stand. Reserves nothing."""
+    """What :func:`reserve` would say to this amount as things stand, and the way on.
+
+    Reserves nothing.
+    """
     short = (one for one in allowances if amount > one.left)
     first = next(short, None) if amount > 0 else None
-    return None if first is None else over_limit(first, amount)
+    if first is None:
+        return None
+    error = over_limit(first, amount)
+    way_on = _("Ask for fewer pictures or a cheaper model, or ask who set the limit for more.")
+    return ValidationError(
+        format_lazy("{} {}", error.message, way_on), code=error.code, params=error.params
+    )
 
 
 def adjust(periods: Iterable[int], amount: Decimal) -> None:
@@ -132,7 +141,7 @@ def _add(periods: QuerySet[SpendingPeriod], amount: Decimal) -> int:
 
 
 def over_limit(allowance: Allowance, amount: Decimal) -> ValidationError:
-    """Why a request does not fit: what it needs, what is left, until when, and the way on."""
+    """Why a request does not fit: what it needs, what is left, and until when."""
     limit = allowance.limit
     scope = limit.user or limit.group
     currency = conf.current().CURRENCY
@@ -156,7 +165,4 @@ def over_limit(allowance: Allowance, amount: Decimal) -> ValidationError:
             else _("This needs %(needed)s, but only %(left)s is left this month for this site.")
         )
         afresh = _("The limit starts afresh on %(day)s.")
-    way_on = _("Ask for fewer pictures or a cheaper model, or ask who set the limit for more.")
-    return ValidationError(
-        format_lazy("{} {} {}", message, afresh, way_on), code="over_limit", params=params
-    )
+    return ValidationError(format_lazy("{} {}", message, afresh), code="over_limit", params=params)

@@ -9,6 +9,21 @@ The table is the queue. ``jobs.drain`` runs :func:`work_in_queue` in a django-rq
 
 from __future__ import annotations
 
-from ideogram_django.drains.loop import work, work_in_queue
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ideogram_django.drains.loop import work, work_in_queue
 
 __all__ = ["work", "work_in_queue"]
+
+
+def __getattr__(name: str) -> Any:
+    """The coordinator, once somebody wants to work: the web process only needs ``provider``.
+
+    With it come the HTTP client and the decoder, which would make every start of a site slower.
+    """
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ideogram_django.drains import loop
+
+    return getattr(loop, name)

@@ -10,6 +10,7 @@ from django.db import models
 
 from ideogram_django import conf
 from ideogram_django.drains import files
+from ideogram_django.lifecycle import using
 from ideogram_django.models import GeneratedImage
 from ideogram_django.runs import targets
 
@@ -38,7 +39,10 @@ class Copy:
         changed = self.target.unchanged.update(**self._columns(name))
         if not changed:
             logger.warning("%s was changed meanwhile; it keeps its own picture.", self.record)
-        return bool(changed)
+            return False
+        self.record.refresh_from_db()
+        using.attached(self.image, self.record, self.field.name)
+        return True
 
     def remove(self, name: str) -> None:
         """In a thread: delete what :meth:`write` wrote a moment ago and no record points at."""

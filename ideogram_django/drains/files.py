@@ -20,6 +20,7 @@ from ideogram_django.conf import AppSettings
 from ideogram_django.exceptions import IdeogramError, PictureError
 from ideogram_django.models import GeneratedImage, StoredObject, picture_path
 from ideogram_django.pictures import renditions
+from ideogram_django.pictures.formats import WEBP
 from ideogram_django.statuses import ErrorCode, ObjectKind
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def note_original(image: GeneratedImage, alias: str) -> StoredObject:
 def stored_widths(image: GeneratedImage) -> list[tuple[str, int]]:
     """Format and width of each copy that a picture has."""
     # Pictures that are older than the second format do not name theirs.
-    return [(one.get("format", renditions.WEBP), one["width"]) for one in image.renditions]
+    return [(one.get("format", WEBP), one["width"]) for one in image.renditions]
 
 
 def missing_widths(image: GeneratedImage, settings: AppSettings) -> bool:

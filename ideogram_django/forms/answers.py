@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.core.files.base import File
@@ -16,7 +16,9 @@ from django.db import models
 from ideogram_django.forms import prompts
 from ideogram_django.lifecycle import uploading, wishes
 from ideogram_django.models import GeneratedImage
-from ideogram_django.pictures.verifying import Verified
+
+if TYPE_CHECKING:
+    from ideogram_django.pictures.verifying import Verified
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,8 @@ class GenerationRequest:
     """Names in braces that still have to be filled from the record."""
     needs_all: bool = False
     """The prompt is the template as it was offered: every gap has to be filled with something."""
+    source: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    """What the offered text was made from, where it was made before the record was changed."""
     alt_text: str = ""
     decorative: bool = False
 
@@ -105,6 +109,10 @@ class UploadedPicture:
             decorative=self.decorative,
             checked=self.checked,
         )
+
+
+Answer = GeneratedImage | GenerationRequest | UploadedPicture | None
+"""What the form field's ``clean()`` returns."""
 
 
 def flat(error: ValidationError) -> ValidationError:

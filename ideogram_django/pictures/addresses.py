@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from ideogram_django.exceptions import InvalidRequest, Problem
-from ideogram_django.transport import is_public, sound_parts
 
 INTERNAL_SUFFIXES = (
     # RFC 6761, RFC 6762, RFC 7686, RFC 8375, ICANN's resolution on .internal (2024), and the
@@ -29,6 +28,9 @@ def check_reference_url(url: str, *, field: str = "reference_image") -> None:
     and neither an internal address in any spelling nor the name of a local machine.
     Raises InvalidRequest for ``field``.
     """
+    # Only now: whoever starts a site needs no HTTP client yet.
+    from ideogram_django.transport import sound_parts
+
     try:
         parts = sound_parts(url)
     except ValueError:
@@ -43,6 +45,8 @@ def check_reference_url(url: str, *, field: str = "reference_image") -> None:
 
 def _is_outside(host: str) -> bool:
     """Whether a host looks like one on the public internet."""
+    from ideogram_django.transport import is_public
+
     try:
         return is_public(host)
     except ValueError:

@@ -9,10 +9,8 @@ from io import BytesIO
 
 from PIL import ExifTags, Image, features
 
-WEBP = "webp"
-AVIF = "avif"
-CONTENT_TYPES = {WEBP: "image/webp", AVIF: "image/avif"}
-"""The formats that copies can have."""
+from ideogram_django.pictures.formats import AVIF, CONTENT_TYPES, WEBP
+
 MAX_SIDES = {WEBP: 16_383, AVIF: 65_535}
 """Longest side that a format can hold (RFC 9649, section 2.6; AV1 specification, 5.5.1)."""
 _ENCODING: dict[str, dict[str, int]] = {

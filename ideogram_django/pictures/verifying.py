@@ -18,8 +18,8 @@ from typing import BinaryIO
 from PIL import Image
 
 from ideogram_django.exceptions import PictureError
+from ideogram_django.pictures.formats import WEBP
 from ideogram_django.pictures.renditions import (
-    WEBP,
     Rendition,
     draw,
     main_color,

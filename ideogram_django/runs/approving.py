@@ -13,6 +13,7 @@ from django.db import models, transaction
 from django.db.models.functions import Now
 
 from ideogram_django import wakeups
+from ideogram_django.lifecycle import using
 from ideogram_django.runs import targets
 from ideogram_django.statuses import IN_PROGRESS, Decision, Status
 
@@ -74,6 +75,8 @@ def approve(image: GeneratedImage) -> bool:
             _rows(image).update(**changes)
         else:
             _rows(image).update(picked=False)
+        if given and target.is_relation:
+            _tell(image, target)
     if given and not target.is_relation:
         wakeups.wake_after_commit()
     image.refresh_from_db()
@@ -101,6 +104,7 @@ def point(images: Iterable[GeneratedImage]) -> None:
         held = [target.before, *([image.parent_id] if image.parent_id else [])]
         for value in held:
             if target.holding(value).update(**{target.field.attname: image.pk}):
+                _tell(image, target)
                 break
 
 
@@ -124,6 +128,11 @@ def _replaced(image: GeneratedImage, target: targets.Target) -> Any:
         return models.F("replaces")
     before = type(image)._base_manager.filter(pk=target.before).values("pk")[:1]
     return models.Subquery(before)
+
+
+def _tell(image: GeneratedImage, target: targets.Target) -> None:
+    for record in target.record:
+        using.attached(image, record, target.field.name)
 
 
 def _rows(image: GeneratedImage) -> Any:

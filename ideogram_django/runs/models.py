@@ -13,6 +13,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from ideogram_django.budget.amounts import plain
 from ideogram_django.budget.models import MONEY
 from ideogram_django.runs import preparing, reporting, steering
 from ideogram_django.statuses import RunPause, RunState
@@ -163,6 +164,27 @@ class Run(models.Model):
     def report(self) -> Report:
         """How far it is and what it cost; see :class:`reporting.Report`. Two queries."""
         return reporting.report(self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for an API, with the report; keys are only ever added to. Three queries."""
+        return {
+            "uuid": str(self.uuid),
+            "name": self.name,
+            "source": self.source,
+            "state": str(self.state),
+            "label": str(self.get_state_display()),
+            "is_over": self.is_over,
+            "pause": self.pause,
+            "pause_message": str(self.get_pause_display()),
+            "ceiling": plain(self.ceiling),
+            "currency": self.currency,
+            "at_once": self.at_once,
+            "approve": self.approve,
+            "created_at": self.created_at.isoformat() if self.created_at else None,
+            "started_at": self.started_at.isoformat() if self.started_at else None,
+            "finished_at": self.finished_at.isoformat() if self.finished_at else None,
+            **self.report().as_dict(),
+        }
 
     # --- what one can do with it ----------------------------------------------------------------
 

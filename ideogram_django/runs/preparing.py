@@ -35,6 +35,8 @@ CARRIED = (
     "decorative",
     "extra",
     "replaces",
+    "source_digests",
+    "source_digests",
     "source_fingerprint",
     "target_before",
     "target_field",

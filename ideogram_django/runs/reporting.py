@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db.models import Case, Count, Exists, F, Max, OuterRef, Subquery, Sum, When
 from django.utils import timezone
 
+from ideogram_django.budget.amounts import plain
 from ideogram_django.budget.limits import PLACES
 from ideogram_django.budget.models import Charge
 from ideogram_django.statuses import IN_PROGRESS, ChargeState, RunState, Status
@@ -80,6 +81,25 @@ class Report:
     @property
     def percent(self) -> int:
         return 100 * self.done // self.count if self.count else 100
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for an API; amounts as texts."""
+        return {
+            "count": self.count,
+            "waiting": self.waiting,
+            "in_progress": self.in_progress,
+            "completed": self.completed,
+            "failed": self.failed,
+            "unusable": self.unusable,
+            "done": self.done,
+            "percent": self.percent,
+            "by_status": {str(status): number for status, number in self.by_status.items()},
+            "by_error": dict(self.by_error),
+            "to_come": plain(self.to_come),
+            "reserved": plain(self.reserved),
+            "charged": plain(self.charged),
+            "committed": plain(self.committed),
+        }
 
 
 def report(run: Run) -> Report:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models.functions import Coalesce, Now
+from django.dispatch import Signal
 from django.utils.translation import gettext_lazy as _
 
-from ideogram_django import lifecycle, wakeups
+from ideogram_django import lifecycle, signals, wakeups
 from ideogram_django.runs import approving
 from ideogram_django.statuses import RunPause, RunState, Status
 
@@ -32,7 +33,9 @@ def start(run: Run) -> None:
 
 
 def pause(run: Run, reason: RunPause) -> None:
-    _move(run, [RunState.RUNNING], RunState.PAUSED, pause=reason)
+    with transaction.atomic():
+        _move(run, [RunState.RUNNING], RunState.PAUSED, pause=reason)
+        _announce(run, signals.run_paused)
 
 
 def resume(run: Run) -> None:
@@ -41,7 +44,9 @@ def resume(run: Run) -> None:
 
 
 def finish(run: Run) -> None:
-    _move(run, [RunState.RUNNING], RunState.FINISHED, finished_at=Now())
+    with transaction.atomic():
+        _move(run, [RunState.RUNNING], RunState.FINISHED, finished_at=Now())
+        _announce(run, signals.run_finished)
 
 
 def limit_to(run: Run, ceiling: Decimal | None) -> None:
@@ -69,6 +74,19 @@ def stop(run: Run) -> None:
             except ValidationError:
                 continue  # sent in this very moment, or perhaps before: it comes in
         approving.put_back(approving.never_made(run))
+        _announce(run, signals.run_stopped)
+
+
+def _announce(run: Run, signal: Signal) -> None:
+    """Tell the site after the commit."""
+    model, key = type(run), run.pk
+
+    def send() -> None:
+        saved = model._base_manager.filter(pk=key).first()
+        if saved is not None:
+            signals.deliver(signal, model, run=saved)
+
+    transaction.on_commit(send, robust=True)
 
 
 def _move(run: Run, source: Collection[RunState], to: RunState, **changes: Any) -> None:

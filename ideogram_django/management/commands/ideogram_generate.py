@@ -380,7 +380,7 @@ class Command(BaseCommand):
             progress.end()
 
     def _tell_who_works(self) -> None:
-        if not wakeups.worker_count():
+        if wakeups.can_count() and not wakeups.worker_count():
             self.told.write(
                 "No worker listens now. The pictures are made by the next one, by ideogram_sync, "
                 "or here with --wait."

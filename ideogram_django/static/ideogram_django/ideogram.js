@@ -6,12 +6,12 @@
  *   each [data-ideogram-image="<uuid>"][data-ideogram-status][data-ideogram-name] in it, until its
  *   status is a final one. In a picture: [-label], [-sentence], [-error] get text, [-thumb] an img
  *   (-alt: its text), progress[-progress] a value. [-refresh][id] is fetched anew when one ends;
- *   [-live], an aria-live region, tells each change once. "ideogram:look" on document: look now.
+ *   [-live], an aria-live region, tells each change once.
  * Forms sent in place: form or button[data-ideogram-swap="id id"] takes the regions with these ids
  *   from the page that comes back; an empty list on a button: not in place.
  * Choosing: [data-ideogram-slot][-choose-url] with input[-reference="<as it was>"], [-by-hand] that
  *   is hidden, button[-open], template[-dialog], [-chosen] holding [-chosen-thumb], [-chosen-text]
- *   and button[-undo], input[type=file][-upload].
+ *   and button[-undo], input[type=file][-upload], input[-address].
  * Typing: textarea[data-ideogram-limit="n"] is counted into the [-counter] beside it; the
  *   [-lettering="n"] beside it shows while words in quotation marks are longer than n.
  * Prices: [data-ideogram-make] with [-part="model|count|speed|style|shape"], [-make-label],
@@ -28,18 +28,16 @@
     const SLOWEST = 30000;
     const SLOWER = 1.25;      // each look without news waits this much longer
     const STILL = 30 * 60000; // without news for so long, we stop until the page is looked at again
-    const MOST = 200;         // the server answers about so many at once
+    const MOST = 100;         // more would not fit into the line that servers take
     const PAUSE = 250;        // ms without typing before the gallery is searched
 
     const all = (root, selector) => [...root.querySelectorAll(selector)];
     const found = (root, name) => root.querySelector(`[data-ideogram-${name}]`);
+    const parsed = (html) => new DOMParser().parseFromString(html, "text/html");
 
     // --- live pictures --------------------------------------------------------------------------
 
-    let wait = FIRST;
-    let timer = null;
-    let lastNews = Date.now();
-    let asking = false;
+    let [wait, timer, lastNews, asking] = [FIRST, null, Date.now(), false];
 
     const roots = () => all(document, "[data-ideogram-status-url]");
     const unfinished = (root) => all(root, "[data-ideogram-image]").filter(
@@ -78,7 +76,8 @@
         const ids = new Set(group.flatMap(unfinished).map((one) => one.dataset.ideogramImage));
         if (!ids.size) return false;
         const { ideogramStatusUrl, ideogramToken = "" } = group[0].dataset;
-        const query = { ids: [...ids].slice(0, MOST).join(","), token: ideogramToken };
+        const asked = [...ids].slice(0, MOST).map((id) => id.replaceAll("-", "")).join(",");
+        const query = { ids: asked, token: ideogramToken };
         const answer = await fetch(`${ideogramStatusUrl}?${new URLSearchParams(query)}`);
         if (!answer.ok) return false;
         const { images } = await answer.json();
@@ -170,8 +169,6 @@
         if (answer.ok) replaceRegions(ids, parsed(await answer.text()));
     }
 
-    const parsed = (html) => new DOMParser().parseFromString(html, "text/html");
-
     function replaceRegions(ids, page) {
         const pairs = ids
             .map((id) => [document.getElementById(id), page.getElementById(id)])
@@ -203,14 +200,17 @@
 
     // --- forms sent in place --------------------------------------------------------------------
 
+    const sending = new WeakMap(); // a form, and the button whose answer is awaited
+
     async function sendInPlace(event) {
         const form = event.target;
         const button = event.submitter;
         const list = button?.dataset.ideogramSwap ?? form.dataset.ideogramSwap;
-        if (!list || event.defaultPrevented || form.dataset.ideogramAsIs) return;
-        event.preventDefault();
-        if (form.ariaBusy === "true") return;
-        form.ariaBusy = "true";
+        if (!list || event.defaultPrevented) return;
+        // A second press of one button is none; of another one, the browser goes its own way.
+        if (!sending.has(form) || sending.get(form) === button) event.preventDefault();
+        if (sending.has(form)) return;
+        sending.set(form, button);
         // Not form.action: an input of that name would be in its place.
         const given = (name) => button?.getAttribute(`form${name}`) ?? form.getAttribute(name) ?? "";
         const address = new URL(given("action"), location.href);
@@ -221,15 +221,15 @@
             const answer = await fetch(address, post ? { method: "POST", body: data } : {});
             if (!answer.ok) throw new Error(String(answer.status));
             const page = parsed(await answer.text());
-            if (replaceRegions(list.split(" "), page)) showMessages(form, page);
-            else location.assign(answer.url);
+            if (!replaceRegions(list.split(" "), page)) return location.assign(answer.url);
+            if (answer.redirected) history.replaceState(null, "", answer.url);
+            showMessages(form, page);
         } catch {
             // The browser shows what went wrong better than we could. Ids keep it from paying twice.
-            form.dataset.ideogramAsIs = "yes";
+            sending.set(form, form);
             form.requestSubmit(button);
-            delete form.dataset.ideogramAsIs;
         } finally {
-            form.ariaBusy = "false";
+            sending.delete(form);
         }
     }
 
@@ -291,15 +291,13 @@
 
     // --- choosing from the gallery --------------------------------------------------------------
 
-    let dialog = null; // one for the page
-    let choosing = null; // the slot that it is open for
-    let request = 0;
+    let [dialog, choosing, request] = [null, null, 0]; // one for the page; the slot it is open for
 
     class Slot {
         constructor(root) {
             this.root = root;
             this.reference = found(root, "reference");
-            this.upload = found(root, "upload");
+            this.inputs = { upload: found(root, "upload"), address: found(root, "address") };
             this.chosen = found(root, "chosen");
             this.opener = found(root, "open");
             if (this.reference && this.opener && root.dataset.ideogramChooseUrl) {
@@ -325,13 +323,16 @@
         }
 
         changed(input) {
-            if (input === this.upload && input.value) this.only("upload");
+            const way = Object.keys(this.inputs).find((one) => this.inputs[one] === input);
+            if (way && input.value) this.only(way);
         }
 
         // What was chosen last holds; the server refuses two at once.
         only(way) {
             if (way !== "choice" && this.reference) this.unchoose();
-            if (way !== "upload" && this.upload) this.upload.value = "";
+            for (const [one, input] of Object.entries(this.inputs)) {
+                if (way !== one && input) input.value = "";
+            }
         }
 
         choose(uuid, name, thumb) {
@@ -372,13 +373,10 @@
 
     function wire(box) {
         let pause = 0;
-        const search = found(box, "search");
-        const searchIn = (milliseconds) => {
+        found(box, "search").addEventListener("input", () => {
             clearTimeout(pause);
-            pause = setTimeout(() => load(1), milliseconds);
-        };
-        search.addEventListener("input", () => searchIn(PAUSE));
-        search.addEventListener("keydown", (event) => { if (event.key === "Enter") searchIn(0); });
+            pause = setTimeout(() => load(1), PAUSE);
+        });
         box.addEventListener("click", ({ target }) => {
             const choice = target.closest("[data-ideogram-choice]");
             const page = target.closest("[data-ideogram-page]");
@@ -425,13 +423,15 @@
             this.edited = null;
             if (this.prompt) {
                 this.offered = found(root, "offered")?.value ?? this.prompt.value;
-                this.name = this.prompt.name.replace(/-prompt$/, "");
                 root.addEventListener("input", (event) => {
                     if (event.target === this.prompt) this.typed();
                 });
                 this.showPrompt();
             }
         }
+
+        // Read each time: Django renumbers the rows of an inline when one is removed.
+        get name() { return this.prompt.name.replace(/-prompt$/, ""); }
 
         clicked(target) {
             super.clicked(target);
@@ -454,7 +454,7 @@
             if (way !== "clear" && this.clear) this.clear.checked = false;
             if (way !== "make" && this.tick?.checked) {
                 this.tick.checked = false;
-                this.ticked();
+                if (way !== "draft") this.ticked(); // a draft was made from these very words
             }
             for (const draft of all(this.root, "[data-ideogram-drafts] input[type=radio]")) {
                 if (way !== "draft") draft.checked = draft.value === this.original;
@@ -522,7 +522,7 @@
                 const answer = await fetch(address, { method: "POST", body: data });
                 const drafts = found(this.root, "drafts");
                 const page = parsed(await answer.text());
-                if (!answer.ok || !replaceRegions([drafts.id], page)) throw new Error("no drafts");
+                if (!replaceRegions([drafts.id], page)) throw new Error(String(answer.status));
                 this.made(found(this.root, "drafts"));
             } catch {
                 speak(this.root, this.root.dataset.textFailed);
@@ -533,21 +533,20 @@
         }
 
         made(drafts) {
-            const { ideogramToken, ideogramRequest } = drafts.dataset;
+            const { ideogramToken, ideogramRequest, ideogramTold } = drafts.dataset;
             const request = this.root.querySelector(`[name="${CSS.escape(this.name)}-request"]`);
             if (ideogramToken) this.root.dataset.ideogramToken = ideogramToken;
             if (ideogramRequest) request.value = ideogramRequest; // the next press: others
             if (drafts.querySelector("input:checked")) this.only("draft");
+            speak(this.root, ideogramTold);
             wakeUp();
         }
     }
 
-    function valueOf(input) {
-        const text = input.selectedOptions
-            ? [...input.selectedOptions].map((one) => (one.value ? one.label : "")).join(", ")
-            : input.value;
-        return text.split(/\s+/).filter(Boolean).join(" ");
-    }
+    const valueOf = (input) => (input.selectedOptions
+        ? [...input.selectedOptions].map((one) => (one.value ? one.label : "")).join(", ")
+        : input.value
+    ).split(/\s+/).filter(Boolean).join(" ");
 
     // --- start ----------------------------------------------------------------------------------
 
@@ -586,7 +585,6 @@
         // The browser may put back what was typed before, after this script has run.
         addEventListener("pageshow", () => begin(document));
         document.addEventListener("visibilitychange", wakeUp);
-        document.addEventListener("ideogram:look", wakeUp);
         document.addEventListener("formset:added", ({ target }) => {
             begin(target);
             wakeUp();
