@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin.exceptions import DisallowedModelAdminToField
 from django.contrib.admin.options import IS_POPUP_VAR, TO_FIELD_VAR
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
@@ -79,6 +80,9 @@ class MakePage(PictureAdmin):
         self, request: HttpRequest, draft: GeneratedImage | None, extra_context: Any
     ) -> HttpResponse:
         popup = IS_POPUP_VAR in request.GET or IS_POPUP_VAR in request.POST
+        to_field = request.POST.get(TO_FIELD_VAR) or request.GET.get(TO_FIELD_VAR)
+        if to_field and not self.to_field_allowed(request, to_field):
+            raise DisallowedModelAdminToField(f"The field {to_field} cannot be referenced.")
         kwargs: dict[str, Any] = {
             "pictures": self._usable(request),
             "may_upload": self.has_add_permission(request),
