@@ -21,6 +21,7 @@ from ideogram_django import conf, lifecycle
 from ideogram_django.admin.base import PictureAdmin, may_generate, who
 from ideogram_django.admin.limits import standing
 from ideogram_django.admin.making import MakeForm, initial_of
+from ideogram_django.admin.offers import check_prices, price_list
 from ideogram_django.budget import limits
 from ideogram_django.forms.access import viewable
 from ideogram_django.lifecycle import references, wishes
@@ -121,6 +122,8 @@ class MakePage(PictureAdmin):
         Raises ``ValidationError`` where the money or somebody's rights do not allow it.
         """
         images: list[GeneratedImage] | None
+        if make:
+            check_prices(request.POST)
         with transaction.atomic():
             if draft is not None:
                 images = self._save_draft(request, form, draft, make=make)
@@ -213,6 +216,7 @@ class MakePage(PictureAdmin):
             # Django's own template says "Error:" in the title where there are errors.
             "errors": form.errors or refusal,
             "problems": form.problems,
+            "prices": price_list(settings),
             "refusal": refusal,
             "original": draft,
             "add": draft is None,

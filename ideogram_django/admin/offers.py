@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf, wording
+from ideogram_django.admin import frozen
 from ideogram_django.apiframe import catalogue
 from ideogram_django.apiframe.catalogue import RENDERING_SPEEDS, Model
 from ideogram_django.budget import ledger
@@ -114,6 +116,28 @@ def offers(settings: conf.AppSettings | None = None) -> list[Offer]:
     return [
         Offer(model=model, settings=settings) for model in catalogue.offered_models(settings.PRICES)
     ]
+
+
+def price_list(settings: conf.AppSettings | None = None) -> str:
+    """All prices as a short text that a page carries along, for :func:`check_prices`."""
+    return frozen.fingerprint(
+        (offer.model.id, speed, offer.price(speed))
+        for offer in offers(settings)
+        for speed in ("", *RENDERING_SPEEDS)
+    )
+
+
+def check_prices(posted: Mapping[str, Any]) -> None:
+    """``ValidationError`` where the page that was sent showed other prices than there are now."""
+    shown = posted.get("prices")
+    if shown and shown != price_list():
+        raise ValidationError(
+            _(
+                "The prices have changed since this page was opened. Nothing was spent. Look at "
+                "the new ones and press again."
+            ),
+            code="prices_changed",
+        )
 
 
 def better(image: GeneratedImage, settings: conf.AppSettings | None = None) -> list[Offer]:

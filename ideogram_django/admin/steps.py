@@ -27,7 +27,7 @@ from ideogram_django import wording
 from ideogram_django.admin.base import PictureAdmin, may_generate, tell, who
 from ideogram_django.admin.limits import standing
 from ideogram_django.admin.nextsteps import VARIATIONS
-from ideogram_django.admin.offers import offers, request_of
+from ideogram_django.admin.offers import check_prices, offers, price_list, request_of
 from ideogram_django.budget import limits
 from ideogram_django.models import GeneratedImage
 
@@ -43,6 +43,9 @@ HISTORY = {
     "again": _("Asked for the same on another model."),
 }
 """What the admin's own history says of each step."""
+
+
+SPENDING = ("generate", "retry", "anew", "variations", "again")
 
 
 class PictureSteps(PictureAdmin):
@@ -69,6 +72,8 @@ class PictureSteps(PictureAdmin):
         step, _colon, model_id = request.POST.get("step", "").partition(":")
         self._check_step(request, image, step)
         try:
+            if step in SPENDING:
+                check_prices(request.POST)
             made = self._take_step(request, image, step, model_id)
         except ValidationError as error:
             if getattr(error, "code", "") == "confirm_charge":
@@ -179,6 +184,7 @@ class PictureSteps(PictureAdmin):
                 "charged": wording.charged(image),
                 "step": step,
                 "price": offer.total(1, image.rendering_speed) if offer else "",
+                "prices": price_list(),
                 "shortage": short.messages if short else [],
                 "allowances": standing(request.user),
                 "back_url": self._back(request, [image]),
