@@ -19,12 +19,11 @@ from django.http import (
 )
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from ideogram_django import wording
-from ideogram_django.admin.base import PictureAdmin, may_generate, tell, who
+from ideogram_django.admin.base import PictureAdmin, may_generate, next_url, tell, who
 from ideogram_django.admin.limits import standing
 from ideogram_django.admin.nextsteps import VARIATIONS
 from ideogram_django.admin.offers import check_prices, offers, price_list, request_of
@@ -196,12 +195,7 @@ class PictureSteps(PictureAdmin):
         )
 
     def _back(self, request: HttpRequest, images: Sequence[GeneratedImage]) -> str:
-        wanted = request.POST.get("next", "")
-        if wanted and url_has_allowed_host_and_scheme(
-            wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-        ):
-            return wanted
-        return self.where_to_see(request, images)
+        return next_url(request, self.where_to_see(request, images))
 
 
 def log_step(request: HttpRequest, images: Sequence[GeneratedImage], step: str) -> None:
