@@ -597,3 +597,24 @@ def test_a_popup_takes_an_upload_and_makes_one(browser):
         f"{ADD}?_popup=1", form(_popup="1", count="4", **{"reference_image-upload": png()})
     )
     assert f"&quot;value&quot;: &quot;{generated().pk}&quot;" in text(response)
+
+
+@pytest.mark.parametrize("name", ["reference_image", "reference_image-address"])
+def test_a_picture_that_may_not_be_seen_is_no_reference_however_it_is_given(name):
+    secret = picture(prompt="A secret")
+    client = client_of(staff(ADDING, SPEND))
+    count = GeneratedImage.objects.count()
+    response = client.post(ADD, form(**{name: f"picture:{secret.uuid}"}))
+    assert response.status_code == 200
+    assert "There is no finished picture with the id" in slot(response, "reference_image")
+    assert GeneratedImage.objects.count() == count
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_popup_hands_on_no_other_column_than_django_would(browser, method):
+    data = form(_popup="1", _to_field="charge")
+    address = f"{ADD}?_popup=1&_to_field=charge"
+    response = browser.get(address) if method == "get" else browser.post(ADD, data)
+    assert response.status_code == 400
+    assert not GeneratedImage.objects.exists()
+    assert browser.post(ADD, {**data, "_to_field": "id"}).status_code == 200

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin.exceptions import DisallowedModelAdminToField
 from django.contrib.admin.options import IS_POPUP_VAR, TO_FIELD_VAR
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
@@ -20,6 +21,7 @@ from ideogram_django import conf, lifecycle
 from ideogram_django.admin.base import PictureAdmin, may_generate, who
 from ideogram_django.admin.limits import standing
 from ideogram_django.admin.making import MakeForm, initial_of
+from ideogram_django.admin.offers import check_prices, price_list
 from ideogram_django.budget import limits
 from ideogram_django.forms.access import viewable
 from ideogram_django.lifecycle import references, wishes
@@ -79,6 +81,9 @@ class MakePage(PictureAdmin):
         self, request: HttpRequest, draft: GeneratedImage | None, extra_context: Any
     ) -> HttpResponse:
         popup = IS_POPUP_VAR in request.GET or IS_POPUP_VAR in request.POST
+        to_field = request.POST.get(TO_FIELD_VAR) or request.GET.get(TO_FIELD_VAR)
+        if to_field and not self.to_field_allowed(request, to_field):
+            raise DisallowedModelAdminToField(f"The field {to_field} cannot be referenced.")
         kwargs: dict[str, Any] = {
             "pictures": self._usable(request),
             "may_upload": self.has_add_permission(request),
@@ -121,6 +126,8 @@ class MakePage(PictureAdmin):
         Raises ``ValidationError`` where the money or somebody's rights do not allow it.
         """
         images: list[GeneratedImage] | None
+        if make:
+            check_prices(request.POST)
         with transaction.atomic():
             if draft is not None:
                 images = self._save_draft(request, form, draft, make=make)
@@ -223,6 +230,7 @@ class MakePage(PictureAdmin):
             # Django's own template says "Error:" in the title where there are errors.
             "errors": form.errors or refusal,
             "problems": form.problems,
+            "prices": price_list(settings),
             "refusal": refusal,
             "original": draft,
             "add": draft is None,
