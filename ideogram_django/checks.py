@@ -14,8 +14,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import InvalidStorageError, storages
 from django.urls import NoReverseMatch, reverse
 
-from ideogram_django import conf
+from ideogram_django import conf, hooks, wakeups
 from ideogram_django.apiframe import catalogue
+from ideogram_django.budget import ledger
 from ideogram_django.exceptions import InvalidRequest
 from ideogram_django.pictures import formats
 
@@ -43,11 +44,13 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
         ]
     problems = [*_unknown_keys(given), *_wrong_values(given)]
     if not problems:
+        problems = [*_hooks(conf.current())]
+    if not problems:
         settings = conf.current()
         problems = [
             *_key(settings),
             *_model(settings),
-            *_queue(settings),
+            *_dispatcher(settings),
             *_storage(settings),
             *_formats(settings),
             *_routes(settings),
@@ -130,7 +133,9 @@ TESTS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "WEBHOOK_BASE_URL": (_or_none(_is_origin), "an address such as 'https://example.org', or None"),
     "WEBHOOK_URL_KEY": (_is_text, "text"),
     "WEBHOOK_SIGNATURE": (lambda value: value in ("hint", "required"), "'hint' or 'required'"),
-    "QUEUE": (_is_text, "the name of a queue in RQ_QUEUES"),
+    "QUEUE": (_is_text, "the name of a queue"),
+    "HOOKS": (_is_text, "the dotted path of a class"),
+    "DISPATCHER": (_is_text, "the dotted path of a class"),
     "DEFAULT_MODEL": (_is_text, "the id of a model"),
     "STORAGE": (_is_text, "an alias in STORAGES"),
     "UPLOAD_TO": (
@@ -149,6 +154,7 @@ TESTS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         "a list of 'webp', 'avif' or both",
     ),
     "CONCURRENCY": (_is_positive_int, "a whole number above 0"),
+    "RUN_IN_FLIGHT": (_is_positive_int, "a whole number above 0"),
     "MAX_IN_FLIGHT": (_or_none(_is_positive_int), "a whole number above 0, or None"),
     "REQUESTS_PER_MINUTE": (_is_positive, "a number above 0"),
     "CREDIT_PRICE": (_is_money, "an amount such as '0.01'"),
@@ -207,7 +213,7 @@ def _key(settings: conf.AppSettings) -> Iterator[CheckMessage]:
 
 def _model(settings: conf.AppSettings) -> Iterator[CheckMessage]:
     try:
-        catalogue.get_model(settings.DEFAULT_MODEL, settings.PRICES)
+        catalogue.get_model(settings.DEFAULT_MODEL, ledger.prices(settings))
     except InvalidRequest as invalid:
         yield Error(
             f"IDEOGRAM_DJANGO['DEFAULT_MODEL']: {invalid}",
@@ -215,7 +221,7 @@ def _model(settings: conf.AppSettings) -> Iterator[CheckMessage]:
             id="ideogram_django.E005",
         )
         return
-    priced = catalogue.credits_for(settings.DEFAULT_MODEL, "", settings.PRICES)
+    priced = catalogue.credits_for(settings.DEFAULT_MODEL, "", ledger.prices(settings))
     if priced is None:
         yield Error(
             f"The price of the default model {settings.DEFAULT_MODEL!r} is not known.",
@@ -224,19 +230,25 @@ def _model(settings: conf.AppSettings) -> Iterator[CheckMessage]:
         )
 
 
-def _queue(settings: conf.AppSettings) -> Iterator[CheckMessage]:
-    queues = getattr(django_settings, "RQ_QUEUES", None) or {}
-    if "django_rq" not in django_settings.INSTALLED_APPS:
+def _hooks(settings: conf.AppSettings) -> Iterator[CheckMessage]:
+    try:
+        hooks.load(settings.HOOKS)
+    except ImproperlyConfigured as error:
         yield Error(
-            "django_rq is not in INSTALLED_APPS.",
-            hint="Add 'django_rq' to INSTALLED_APPS and define RQ_QUEUES.",
-            id="ideogram_django.E006",
+            f"IDEOGRAM_DJANGO: {error}",
+            hint="Name a subclass of ideogram_django.hooks.Hooks, or leave HOOKS out.",
+            id="ideogram_django.E010",
         )
-    elif settings.QUEUE not in queues:
+
+
+def _dispatcher(settings: conf.AppSettings) -> Iterator[CheckMessage]:
+    try:
+        yield from wakeups.load(settings.DISPATCHER)().check()
+    except ImproperlyConfigured as error:
         yield Error(
-            f"IDEOGRAM_DJANGO['QUEUE'] names {settings.QUEUE!r}, which is not in RQ_QUEUES.",
-            hint=f"Add it to RQ_QUEUES, or use one of: {', '.join(sorted(queues)) or 'none yet'}.",
-            id="ideogram_django.E006",
+            f"IDEOGRAM_DJANGO: {error}",
+            hint="Name a subclass of ideogram_django.wakeups.Dispatcher, or leave DISPATCHER out.",
+            id="ideogram_django.E011",
         )
 
 

@@ -79,6 +79,10 @@ class AppSettings:
     """``False`` stops every submission at once."""
     PROXIES: Mapping[str, str] = field(default_factory=dict)
     """As ``requests`` takes them; the environment's proxies are ignored."""
+    HOOKS: str = "ideogram_django.hooks.Hooks"
+    """Dotted path of a subclass of :class:`hooks.Hooks`."""
+    DISPATCHER: str = "ideogram_django.wakeups.RQDispatcher"
+    """Dotted path of a subclass of :class:`wakeups.Dispatcher`: how workers are woken."""
     SYNC_INTERVAL: float = 10
     """Between two passes of ``ideogram_sync --loop``."""
     DRAIN_SLICE: float = 20

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 from django.core import checks
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models.signals import post_save
 
-from ideogram_django import forms
-from ideogram_django.forms import describing, prompts
+from ideogram_django import forms, staleness
+from ideogram_django.forms import describing, prompts, sources
 from ideogram_django.forms.fields import DEFAULTS
+from ideogram_django.forms.plans import Plan
 from ideogram_django.lifecycle import using, wishes
+from ideogram_django.profiles.applying import Profiles
 from ideogram_django.widgets import GeneratedImageWidget, stand_in
 
 if TYPE_CHECKING:
@@ -22,12 +25,23 @@ else:
     _ForeignKey = models.ForeignKey
 
 
+_GIVEN = "_ideogram_given"
+
+
+def _saved(instance: models.Model, **kwargs: Any) -> None:
+    """``post_save`` of a record that got pictures from a form."""
+    for field, picture in instance.__dict__.pop(_GIVEN, {}).items():
+        using.attached(picture, instance, field)
+
+
 class GeneratedImageField(_ForeignKey):
     """A foreign key to a picture, whose forms can also upload one or have one made.
 
     ``prompt_template`` (``"{title}, editorial illustration"``; gaps are columns, over foreign
     keys with dots), ``model``, ``aspect_ratio`` and the API's other parameters are defaults for
-    new pictures. They never enter a migration: there this is a plain foreign key.
+    new pictures. ``profile`` names a prompt profile, which comes before them and whose template
+    is used where the field has none. They never enter a migration: there this is a plain foreign
+    key.
 
     A request from a form waits on the instance until ``save()`` and is paid for there. Of several
     drafts the first becomes the record's picture. Whatever the picture, pages go on showing the
@@ -74,7 +88,8 @@ class GeneratedImageField(_ForeignKey):
         options = {
             name: value
             for name, value in self.request_defaults.items()
-            if name != "prompt_template"
+            # A profile stands in the database, which no check may ask.
+            if name not in ("prompt_template", "profile")
         }
         try:
             wishes.check({**options, "prompt": "A prompt"})
@@ -125,6 +140,18 @@ class GeneratedImageField(_ForeignKey):
         if getattr(instance, self.attname) != before:
             instance.__dict__.setdefault(self._before, before)
 
+    def plan(self) -> Plan:
+        """How new pictures are made here. One query where the field names a prompt profile."""
+        return Plan.of(self.request_defaults, Profiles(), model=self.model)
+
+    def is_stale(self, record: models.Model) -> bool:
+        """Whether this record's picture is out of date; see :mod:`ideogram_django.staleness`."""
+        return staleness.is_stale(record, self.name)
+
+    @property
+    def _unclaimed(self) -> str:
+        return f"_{self.name}_unclaimed"
+
     @property
     def _before(self) -> str:
         return f"_{self.name}_before"
@@ -143,20 +170,47 @@ class GeneratedImageField(_ForeignKey):
         """Make what a form asked for, once: Django may call this several times for one save."""
         wanted = model_instance.__dict__.get(self._waiting)
         if wanted is not None:
-            setattr(model_instance, self.name, self._picture(wanted, model_instance))
+            picture = self._picture(wanted, model_instance)
+            setattr(model_instance, self.name, picture)
             model_instance.__dict__.pop(self._waiting, None)
+            self._tell(model_instance, picture)
         self._use(model_instance)
         return super().pre_save(model_instance, add)
+
+    def contribute_to_class(self, cls: Any, name: str, *args: Any, **kwargs: Any) -> None:
+        super().contribute_to_class(cls, name, *args, **kwargs)
+        if not cls._meta.abstract:
+            models.signals.post_save.connect(self._saved, sender=cls)
+
+    def _saved(self, instance: models.Model, **kwargs: Any) -> None:
+        """A new record has its key only now: tell the pictures that were made for it."""
+        if instance.__dict__.pop(self._unclaimed, False):
+            self._claim(getattr(instance, self.name), instance)
+
+    def _claim(self, picture: Any, record: models.Model) -> None:
+        if record.pk is None:
+            record.__dict__[self._unclaimed] = True
+        else:
+            sources.claim(picture, record, self.plan().template, self)
 
     def _use(self, record: models.Model) -> None:
         """What follows for a picture from being chosen in a form, and the words it got there."""
         picture = getattr(record, self.name) if self.is_cached(record) else None
         if picture is not None and picture.pk is not None:
+            if picture.target_field == self.name and not picture.target_id:
+                self._claim(picture, record)
             if self._before in record.__dict__:
                 using.follow(picture, self._shown(record.__dict__[self._before]))
                 using.pick(picture)
+                self._tell(record, picture)
             describing.write(picture)
         record.__dict__.pop(self._before, None)
+
+    def _tell(self, record: models.Model, picture: Any) -> None:
+        """Have the site told once the record is saved: before that it may not even have a key."""
+        record.__dict__.setdefault(_GIVEN, {})[self.name] = picture
+        # For the class that is being saved, which may be a proxy or a child of the field's own.
+        post_save.connect(_saved, sender=type(record), dispatch_uid="ideogram_django.attached")
 
     def _shown(self, key: Any) -> Any:
         """What pages show while the record has the picture with this key."""
@@ -171,6 +225,9 @@ class GeneratedImageField(_ForeignKey):
         # Pages go on showing the old picture until the new one is there. Where that one never came
         # either, the one before it: a chain of failures must not lead away from it.
         replaced = getattr(record, self.name) if getattr(record, self.attname) else None
-        picture = wanted.filled_from(record).generate(replaces=stand_in(replaced) or replaced)
+        columns = sources.columns(record, self.plan().template, self)
+        picture = wanted.filled_from(record).generate(
+            replaces=stand_in(replaced) or replaced, **columns | dict(wanted.source)
+        )
         using.pick(picture)
         return picture

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 import uuid
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
 from django.core.files.storage import storages
+from django.core.files.utils import validate_file_name
 from django.db import models, transaction
-from django.utils import timezone
 from django.utils.deconstruct import deconstructible
 from django.utils.translation import gettext_lazy as _
 
-from ideogram_django import conf, lifecycle
+from ideogram_django import conf, hooks, lifecycle
+from ideogram_django.budget.amounts import plain
 from ideogram_django.budget.models import MONEY, Charge, SpendingLimit, SpendingPeriod
-from ideogram_django.pictures.formats import AVIF
-from ideogram_django.profiles.models import ProfileVersion, PromptProfile
+from ideogram_django.pictures.formats import AVIF, WEBP
+from ideogram_django.profiles.models import ProfileVersion, PromptProfile, SampleSheet
 from ideogram_django.querysets import GeneratedImageQuerySet
 from ideogram_django.runs.models import Run
 from ideogram_django.statuses import (
     FINISHED,
     IN_PROGRESS,
+    OWN_WORK,
+    SENTENCES,
     ErrorCode,
     ObjectKind,
     PauseCode,
     Status,
 )
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = [
     "Charge",
@@ -43,11 +45,14 @@ __all__ = [
     "PromptProfile",
     "ProviderState",
     "Run",
+    "SampleSheet",
     "SpendingLimit",
     "SpendingPeriod",
     "StoredObject",
     "picture_path",
 ]
+
+logger = logging.getLogger(__name__)
 
 
 @deconstructible(path="ideogram_django.models.PictureStorage")
@@ -67,15 +72,35 @@ class PictureStorage:
 
 picture_storage = PictureStorage()
 
+LONGEST_NAME = 200
+"""Of a file in the storage; the names of its smaller widths are longer than its own."""
+
 
 def picture_path(instance: object, filename: str) -> str:
-    """A name that nothing else has: the prefix of ``UPLOAD_TO`` and a random part.
+    """A name that nothing else has: from the site's hooks, by default below ``UPLOAD_TO``.
 
     Migrations hold this function's path, so it must not move.
     """
-    prefix = timezone.localtime().strftime(conf.current().UPLOAD_TO)
+    image = cast("GeneratedImage", instance)
+    chosen = hooks.current()
+    if type(chosen).file_name is not hooks.Hooks.file_name:
+        try:
+            return _own_name(chosen.file_name(image, filename), filename)
+        except Exception:  # the picture is paid for, and a site's code may raise anything
+            logger.exception("The hook gave no usable file name for %s", image.uuid)
+    return hooks.Hooks.file_name(chosen, image, filename)
+
+
+def _own_name(name: str, filename: str) -> str:
+    """A site's name with a random part and the right ending. ``ValueError``, if it is no path."""
     suffix = PurePosixPath(filename).suffix.lower()
-    return str(PurePosixPath(prefix) / f"{uuid.uuid4().hex}{suffix}")
+    path = PurePosixPath(name.strip())
+    validate_file_name(path, allow_relative_path=True)
+    stem = path.stem if path.suffix.lower() == suffix else path.name
+    unique = str(path.with_name(f"{stem}-{uuid.uuid4().hex[:12]}{suffix}"))
+    if len(unique) > LONGEST_NAME:
+        raise ValueError(f"{unique!r} is longer than {LONGEST_NAME} characters")
+    return unique
 
 
 class GeneratedImage(models.Model):
@@ -129,6 +154,7 @@ class GeneratedImage(models.Model):
     profile = models.CharField(_("prompt profile"), max_length=100, blank=True)
     profile_version = models.PositiveIntegerField(null=True, blank=True)
     source_fingerprint = models.CharField(max_length=64, blank=True, editable=False)
+    source_digests = models.JSONField(default=dict, blank=True, editable=False)
 
     # No choices here: these values are the provider's, and each new one would be a migration
     # in every project.
@@ -151,6 +177,7 @@ class GeneratedImage(models.Model):
     error_code = models.CharField(_("error"), max_length=40, blank=True)
     error_detail = models.TextField(_("what the provider said"), blank=True)
     uploaded = models.BooleanField(_("own work"), default=False, editable=False)
+    adopted = models.BooleanField(_("taken over"), default=False, editable=False)
 
     charge = models.OneToOneField(
         Charge,
@@ -217,6 +244,7 @@ class GeneratedImage(models.Model):
     target_field = models.CharField(max_length=100, blank=True, editable=False)
     target_before = models.CharField(max_length=255, blank=True, editable=False)
     attached_at = models.DateTimeField(null=True, blank=True, editable=False)
+    rejected_at = models.DateTimeField(null=True, blank=True, editable=False)
     extra = models.JSONField(
         default=dict, blank=True, editable=False, help_text=_("For the site's own data.")
     )
@@ -237,6 +265,7 @@ class GeneratedImage(models.Model):
             models.CheckConstraint(
                 condition=models.Q(status=Status.DRAFT)
                 | models.Q(uploaded=True)
+                | models.Q(adopted=True)
                 | models.Q(charge__isnull=False),
                 name="ideogram_django_charged_after_draft",
             ),
@@ -257,6 +286,12 @@ class GeneratedImage(models.Model):
                 condition=models.Q(run__isnull=False),
                 name="ideogram_django_of_run",
             ),
+            # How many pictures were made with each version of a profile, and which.
+            models.Index(
+                fields=["profile", "profile_version"],
+                condition=~models.Q(profile=""),
+                name="ideogram_django_of_profile",
+            ),
             models.Index(
                 fields=["claim"],
                 condition=models.Q(claim__isnull=False),
@@ -266,6 +301,8 @@ class GeneratedImage(models.Model):
             models.Index(
                 fields=["model", "style_type", "aspect_ratio"], name="ideogram_django_by_request"
             ),
+            # Whether the very same file is here already.
+            models.Index(fields=["sha256"], name="ideogram_django_by_hash"),
         ]
 
     def __str__(self) -> str:
@@ -323,21 +360,55 @@ class GeneratedImage(models.Model):
             if (value := getattr(self, name)) not in ("", None, [])
         }
 
+    @property
+    def sentence(self) -> str:
+        """The state as a sentence, in the reader's language; for a failure, why."""
+        if self.uploaded:
+            return str(OWN_WORK)
+        return self.error_message or str(SENTENCES.get(self.status, ""))
+
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for an API: no secrets, no storage names, no internal keys."""
+        """Plain values for an API: no secrets, no provider's address, no internal keys.
+
+        The keys are promised: they are only ever added to. Amounts are texts, times ISO 8601. For
+        a list fetch the pictures with ``select_related("parent", "run")``.
+        """
         return {
             "uuid": str(self.uuid),
             "status": str(self.status),
+            "label": str(self.get_status_display()),
+            "sentence": self.sentence,
+            "is_finished": self.is_finished,
             "progress": self.progress,
             "prompt": self.prompt,
+            "typed_prompt": self.typed_prompt,
+            "profile": self.profile,
+            "profile_version": self.profile_version,
             "model": self.model,
             "parameters": self.parameters,
+            "uploaded": self.uploaded,
+            "picked": self.picked,
+            "parent": str(self.parent.uuid) if self.parent else None,
+            "batch": str(self.batch) if self.batch else None,
+            "run": str(self.run.uuid) if self.run else None,
             "url": self.url,
             "width": self.width,
             "height": self.height,
+            "format": self.format,
+            "renditions": [
+                {
+                    "url": str(picture_storage.url(one["name"])),
+                    "width": one["width"],
+                    "height": one["height"],
+                    "format": one.get("format", WEBP),
+                }
+                for one in self.renditions
+            ],
+            "color": self.color,
             "alt_text": self.alt_text,
-            "price": None if self.price is None else f"{self.price.normalize():f}",
-            "cost": None if self.cost is None else f"{self.cost.normalize():f}",
+            "decorative": self.decorative,
+            "price": plain(self.price),
+            "cost": plain(self.cost),
             "currency": self.currency,
             "error_code": self.error_code,
             "error_message": self.error_message,
@@ -382,21 +453,53 @@ class GeneratedImage(models.Model):
         :class:`~django.db.transaction.TransactionManagementError` inside ``atomic()``, where the
         wake-up would never go out and another process's answer might never be seen.
         """
+        self._refuse_to_wait_in_a_transaction()
+        deadline = time.monotonic() + timeout
+        while not self._has_finished():
+            if time.monotonic() >= deadline:
+                raise TimeoutError(f"Picture {self.uuid} is still {self.status}.")
+            time.sleep(interval)
+        return self
+
+    def _refuse_to_wait_in_a_transaction(self) -> None:
         if transaction.get_connection(self._state.db).in_atomic_block:
             raise transaction.TransactionManagementError(
                 "wait() inside atomic() would never end: the picture is sent after the commit."
             )
+
+    def _has_finished(self) -> bool:
+        self.refresh_from_db()
+        return self.is_finished
+
+    # --- the same from asynchronous code --------------------------------------------------------
+
+    async def agenerate(self, *, requested_by: Any = None) -> None:
+        await sync_to_async(self.generate)(requested_by=requested_by)
+
+    async def aretry(self, *, confirm_charge: bool = False, requested_by: Any = None) -> None:
+        await sync_to_async(self.retry)(confirm_charge=confirm_charge, requested_by=requested_by)
+
+    async def acancel(self) -> None:
+        await sync_to_async(self.cancel)()
+
+    async def arefresh(self) -> None:
+        await sync_to_async(self.refresh)()
+
+    async def avariations(self, count: int = 4, **options: Any) -> list[GeneratedImage]:
+        return await sync_to_async(self.variations)(count, **options)
+
+    async def arerender(self, *, model: str, **options: Any) -> GeneratedImage:
+        return await sync_to_async(self.rerender)(model=model, **options)
+
+    async def await_finished(self, timeout: float = 60, *, interval: float = 0.2) -> GeneratedImage:
+        """As :meth:`wait`, while the event loop goes on with other work."""
+        await sync_to_async(self._refuse_to_wait_in_a_transaction)()
         deadline = time.monotonic() + timeout
-        while True:
-            self.refresh_from_db()
-            if self.is_finished:
-                return self
+        while not await sync_to_async(self._has_finished)():
             if time.monotonic() >= deadline:
                 raise TimeoutError(f"Picture {self.uuid} is still {self.status}.")
-            time.sleep(interval)
-
-    async def agenerate(self, **options: Any) -> None:
-        await sync_to_async(self.generate)(**options)
+            await asyncio.sleep(interval)
+        return self
 
 
 class StoredObject(models.Model):

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.db.models.query import ModelIterable
 
-from ideogram_django import lifecycle, usage
+from ideogram_django import hooks, lifecycle, usage
 from ideogram_django.lifecycle import uploading
 from ideogram_django.statuses import IN_PROGRESS, Status
 
@@ -83,6 +83,17 @@ class GeneratedImageQuerySet(models.QuerySet["GeneratedImage"]):
     def requested_by(self, user: Any) -> GeneratedImageQuerySet:
         return self.filter(requested_by=user)
 
+    def visible_to(self, user: Any) -> GeneratedImageQuerySet:
+        """What this person may look at: all with the permission, else their own.
+
+        Nobody in particular sees none. A site's hooks may hide more; see ``docs/hooks.md``.
+        """
+        if not getattr(user, "is_authenticated", False) or not user.is_active:
+            return self.none()
+        site = hooks.current()
+        pictures = site.visible(self.all(), user)
+        return pictures if site.may(user, "view") else pictures.requested_by(user)
+
     def used(self, relation: models.ManyToOneRel | None = None) -> GeneratedImageQuerySet:
         """Those that a record of the site points at; see :mod:`ideogram_django.usage`."""
         return usage.used(self, relation)
@@ -136,6 +147,20 @@ class GeneratedImageQuerySet(models.QuerySet["GeneratedImage"]):
         return await sync_to_async(self.generate)(prompt, **options)
 
     async def agenerate_many(
-        self, requests: Iterable[Mapping[str, Any]], **options: Any
+        self,
+        requests: Iterable[Mapping[str, Any]],
+        *,
+        requested_by: AbstractBaseUser | None = None,
+        request_id: uuid.UUID | None = None,
+        **shared: Any,
     ) -> list[GeneratedImage]:
-        return await sync_to_async(self.generate_many)(requests, **options)
+        return await sync_to_async(self.generate_many)(
+            requests, requested_by=requested_by, request_id=request_id, **shared
+        )
+
+    async def afrom_upload(
+        self, file: File[bytes], *, requested_by: Any = None, alt_text: str = ""
+    ) -> GeneratedImage:
+        return await sync_to_async(self.from_upload)(
+            file, requested_by=requested_by, alt_text=alt_text
+        )

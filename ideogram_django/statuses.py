@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -34,6 +37,21 @@ IN_PROGRESS = (
 
 AT_PROVIDER = (Status.SUBMITTING, Status.SUBMITTED, Status.PROCESSING)
 """The provider has, or may have, the job and has not reported its end."""
+
+
+SENTENCES: Mapping[str, Any] = {
+    Status.DRAFT: _("A draft. Nothing was sent, nothing was spent."),
+    Status.PENDING: _("Waiting to be sent to the provider."),
+    Status.SUBMITTING: _("Being sent to the provider."),
+    Status.SUBMITTED: _("The provider has the request and will start soon."),
+    Status.PROCESSING: _("The provider is making the picture."),
+    Status.FETCHING: _("The picture is ready and is being copied to this site."),
+    Status.COMPLETED: _("The file is in this site’s own storage."),
+    Status.FAILED: _("No picture came of this request."),
+    Status.CANCELLED: _("Cancelled before it was sent. Nothing was charged."),
+}
+"""What a status means, as a sentence."""
+OWN_WORK = _("Own work, uploaded. The file is in this site’s own storage.")
 
 
 class ErrorCode(models.TextChoices):
@@ -182,6 +200,18 @@ class RunPause(models.TextChoices):
     PERSON = "person", _("Somebody paused it.")
     CEILING = "ceiling", _("It has come to its ceiling. Raise it and go on, or stop the run.")
     LIMIT = "limit", _("A spending limit is used up. Go on when there is money again.")
+
+
+class Decision(models.TextChoices):
+    """How it stands with a picture that a bulk run proposes for a record."""
+
+    COMING = "coming", _("Still to come")
+    OPEN = "open", _("To be decided")
+    COPYING = "copying", _("Approved, being copied")
+    USED = "used", _("Approved and in use")
+    KEPT = "kept", _("Not used: the record was changed meanwhile")
+    REJECTED = "rejected", _("Rejected")
+    FAILED = "failed", _("No picture")
 
 
 class Period(models.TextChoices):

@@ -10,15 +10,17 @@ Installed with the package; needs pytest-django. Nothing has to be imported or r
 
 ``ideogram`` is the offline twin of the provider on a loopback socket, with the settings of the
 site pointing at it, files in a temporary directory, and no queue: what a worker would do,
-:meth:`Ideogram.finish` does in the test's own process. ``ideogram_server`` is the twin alone, for
-tests that run their own workers. pytest imports this module before Django is configured, so
-whatever needs Django's apps is imported where it is used.
+:meth:`Ideogram.finish` does in the test's own process. With ``ideogram_instant`` it is done at
+every commit, without being called. ``ideogram_server`` is the twin alone, for tests that run their
+own workers. pytest imports this module before Django is configured, so whatever needs Django's
+apps is imported where it is used.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterator, Mapping
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,20 +28,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ideogram_django.simulator import Charge, RecordedRequest, Simulator
-from ideogram_django.statuses import IN_PROGRESS, ChargeState, Status
+from ideogram_django.statuses import IN_PROGRESS, ChargeState, ErrorCode, Status
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from ideogram_django.models import GeneratedImage
 
-__all__ = ["Ideogram", "ideogram", "ideogram_media", "ideogram_server"]
+__all__ = ["Ideogram", "ideogram", "ideogram_instant", "ideogram_media", "ideogram_server"]
 
 KEY = "afk_tests"
 CREDITS = 100_000
 QUEUE = "ideogram-tests"
 MOST_PASSES = 25
-"""Passes that :meth:`Ideogram.finish` makes; the longest chain of tries needs about ten."""
+"""Passes without any picture ending that :meth:`Ideogram.finish` makes; the longest chain of tries
+needs about ten."""
 
 PACE: Mapping[str, Any] = {
     "CONNECT_TIMEOUT": 5,
@@ -50,6 +53,19 @@ PACE: Mapping[str, Any] = {
     "REQUESTS_PER_MINUTE": 1_000_000,
     "MAX_IN_FLIGHT": None,
 }
+
+FAULTS: Mapping[str, str] = {
+    ErrorCode.REFUSED: "policy",
+    ErrorCode.PROVIDER_BUSY: "capacity",
+    ErrorCode.PROVIDER_FAILED: "fail",
+    ErrorCode.PROVIDER_CANCELLED: "cancelled",
+    ErrorCode.RESULT_EXPIRED: "expired",
+    ErrorCode.NOT_A_PICTURE: "hostile",
+    ErrorCode.TOO_LARGE: "huge",
+    ErrorCode.TOO_MANY_PIXELS: "bomb",
+    ErrorCode.HOST_REFUSED: "foreign-url",
+}
+"""What makes a picture end with each error code."""
 
 
 class Ideogram:
@@ -64,16 +80,18 @@ class Ideogram:
     def finish(self) -> None:
         """Send, render, fetch and store everything that is in progress, at once.
 
-        Works in this process, without queue and worker, and inside the transaction that the
-        fixture ``db`` opens. ``image_completed`` and ``image_failed`` are sent. Instances that the
-        test holds have to be read again. Fails the test when something stays unfinished, such as a
-        prompt marked ``[forever]`` or an account without credits; :meth:`step` does not.
+        Bulk runs that were started are carried on to their end, or to what pauses them. Works in
+        this process, without queue and worker, and inside the transaction that the fixture ``db``
+        opens. ``image_completed`` and ``image_failed`` are sent. Instances that the test holds
+        have to be read again. Fails the test when something stays unfinished, such as a prompt
+        marked ``[forever]`` or an account without credits; :meth:`step` does not.
         """
-        for _pass in range(MOST_PASSES):
-            if not self._unfinished().exists():
-                return
+        passes, left = 0, self._left()
+        while left != (0, 0) and passes < MOST_PASSES:
             self.step()
-        if self._unfinished().exists():
+            now = self._left()
+            passes, left = (passes + 1, now) if now == left else (0, now)
+        if left != (0, 0):
             pytest.fail(self._stuck(), pytrace=False)
 
     def step(self) -> None:
@@ -93,12 +111,14 @@ class Ideogram:
         with TestCase.captureOnCommitCallbacks(using=alias, execute=True):
             drains.work(sync=False, linger=0)
 
-    def fail_next(self, kind: str = "fail", count: int = 1) -> None:
-        """Let the next ``count`` pictures meet a fault: ``fail``, ``policy``, ``429``, ``hostile``…
+    def fail_next(self, kind: str = "provider_failed", count: int = 1) -> None:
+        """Let the next ``count`` pictures meet trouble.
 
-        All names are told by ``manage.py ideogram_simulator --help``; another one is a ValueError.
+        ``kind``: the error code that they shall end with, such as ``refused`` or
+        ``not_a_picture``, or one of the twin's faults, such as ``429`` or ``cut``, which
+        ``manage.py ideogram_simulator --help`` lists. ``ValueError`` for another one.
         """
-        self.twin.fail_next(kind, count)
+        self.twin.fail_next(FAULTS.get(kind, kind), count)
 
     @property
     def credits(self) -> int:
@@ -137,18 +157,57 @@ class Ideogram:
         ``parameters``: what the request must hold beside it, such as ``aspect_ratio="16:9"`` or
         ``model="ideogram-v4-quality"``; ``times``: exactly so often, instead of at least once.
         """
-        found = [
-            one
-            for one in self.generated
-            if prompt in one["prompt"]
-            and all(one.get(name) == value for name, value in parameters.items())
-        ]
+        found = self._generated(prompt, parameters)
         if found if times is None else len(found) == times:
             return
-        asked = ", ".join([repr(prompt), *(f"{k}={v!r}" for k, v in parameters.items())])
-        wanted = "at least one picture" if times is None else f"{times} pictures"
+        wanted = "at least one picture" if times is None else _pictures(times)
         raise AssertionError(
-            f"Expected {wanted} for {asked}, found {len(found)}. {self._told_generated()}"
+            f"Expected {wanted} for {_asked(prompt, parameters)}, found {len(found)}. "
+            f"{self._told_generated()}"
+        )
+
+    def assert_not_generated(self, prompt: str = "", **parameters: Any) -> None:
+        """The provider was not asked for such a picture; see :meth:`assert_generated`."""
+        found = self._generated(prompt, parameters)
+        if found:
+            raise AssertionError(
+                f"Expected no picture for {_asked(prompt, parameters)}, found {len(found)}. "
+                f"{self._told_generated()}"
+            )
+
+    def assert_nothing_generated(self) -> None:
+        """The provider was asked for nothing at all, and nothing waits to be sent to it."""
+        waiting = self._unfinished().count()
+        if self.generated or waiting:
+            raise AssertionError(f"Expected that nothing is generated. {self._told_generated()}")
+
+    def assert_pending(self, count: int) -> None:
+        """So many pictures are asked for and not finished yet, drafts not counted."""
+        from ideogram_django.models import GeneratedImage
+
+        self._assert_count(count, GeneratedImage.objects.in_progress(), "in progress")
+
+    def assert_completed(self, count: int) -> None:
+        """So many pictures are finished, each with its file; uploads are not counted."""
+        from ideogram_django.models import GeneratedImage
+
+        finished = GeneratedImage.objects.completed().filter(uploaded=False)
+        self._assert_count(count, finished, "completed")
+
+    def assert_failed(self, code: str = "", *, count: int | None = None) -> None:
+        """Pictures failed, with this error code if one is given; exactly ``count``, if given."""
+        from ideogram_django.models import GeneratedImage
+
+        failed = GeneratedImage.objects.failed()
+        if code not in ("", *ErrorCode.values):
+            raise ValueError(f"There is no error code {code!r}. There are: {ErrorCode.values}.")
+        found = failed.filter(error_code=code) if code else failed
+        if found.exists() if count is None else found.count() == count:
+            return
+        wanted = "a picture" if count is None else _pictures(count)
+        raise AssertionError(
+            f"Expected {wanted} to fail{f' with {code!r}' if code else ''}, found "
+            f"{found.count()}. {self._told_rows()}"
         )
 
     def assert_nothing_spent(self) -> None:
@@ -181,6 +240,40 @@ class Ideogram:
 
     # --- parts ----------------------------------------------------------------------------------
 
+    def _left(self) -> tuple[int, int]:
+        """Pictures that are to end, those of running bulk runs too, and runs that are."""
+        from ideogram_django.models import GeneratedImage, Run
+
+        running = Run.objects.running()
+        waiting = GeneratedImage.objects.drafts().filter(run__in=running, error_code="")
+        return self._unfinished().count() + waiting.count(), running.count()
+
+    def _generated(self, prompt: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return [
+            one
+            for one in self.generated
+            if prompt in one["prompt"]
+            and all(one.get(name) == value for name, value in parameters.items())
+        ]
+
+    def _assert_count(self, count: int, rows: QuerySet[GeneratedImage], what: str) -> None:
+        found = rows.count()
+        if found != count:
+            raise AssertionError(
+                f"Expected {_pictures(count)} {what}, found {found}. {self._told_rows()}"
+            )
+
+    def _told_rows(self) -> str:
+        from ideogram_django.models import GeneratedImage
+
+        rows = GeneratedImage.objects.order_by("-pk")[:10]
+        told = [
+            f"{image.prompt[:40]!r} is {image.status}"
+            + (f" ({image.error_code})" if image.error_code else "")
+            for image in rows
+        ]
+        return f"The newest pictures: {'; '.join(told)}." if told else "There is no picture."
+
     def _unfinished(self) -> QuerySet[GeneratedImage]:
         from django.db.models import Q
 
@@ -194,9 +287,10 @@ class Ideogram:
         return GeneratedImage.objects.filter(Q(status__in=IN_PROGRESS) | more | failing)
 
     def _stuck(self) -> str:
-        from ideogram_django.models import ProviderState
+        from ideogram_django.models import ProviderState, Run
 
         lines = [f"  {image.prompt[:60]!r} is {image.status}" for image in self._unfinished()[:10]]
+        lines += [f"  The bulk run {run.name!r} is running" for run in Run.objects.running()[:10]]
         paused = ProviderState.load().pause_message
         reason = f" {paused}" if paused else ""
         return "\n".join([f"Still unfinished after {MOST_PASSES} passes.{reason}", *lines])
@@ -256,10 +350,85 @@ def ideogram(
         "WEBHOOK_BASE_URL": None,
         "PROXIES": {},
         "QUEUE": QUEUE,
+        "DISPATCHER": "ideogram_django.wakeups.RQDispatcher",
         "SPENDING_ENABLED": True,
     }
     with _quiet("ideogram_django.wakeups"):
         yield Ideogram(ideogram_server)
+
+
+@pytest.fixture
+def ideogram_instant(ideogram: Ideogram) -> Iterator[Ideogram]:
+    """As ``ideogram``, and every picture is finished as soon as the asking for it is committed.
+
+    No queue, no worker and no :meth:`Ideogram.finish`: what follows ``client.post(…)`` finds the
+    picture there. Under ``db``, whose own transaction never commits, the end of the site's
+    outermost ``atomic()`` counts as the commit. A picture that a rollback takes back is never
+    sent. An instance that asked has to be read again.
+    """
+    from django.db import transaction
+
+    from ideogram_django import wakeups
+
+    instant = _Instant(ideogram)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wakeups, "wake", instant.wake)
+        patch.setattr(wakeups, "wake_after_commit", instant.wake_after_commit)
+        leave = transaction.Atomic.__exit__
+        patch.setattr(transaction.Atomic, "__exit__", instant.after(leave))
+        yield ideogram
+
+
+class _Instant:
+    """Takes the place of the queue: does at the commit what a worker would do later."""
+
+    def __init__(self, ideogram: Ideogram) -> None:
+        self._ideogram = ideogram
+        # A live server has threads of its own, each with its own connection.
+        self._here = threading.local()
+
+    def wake(self, *, insist: bool = False) -> bool:
+        self._here.wanted = True
+        self._work()
+        return True
+
+    def wake_after_commit(self, using: str | None = None) -> None:
+        self.wake()
+
+    def after(self, leave: Callable[..., Any]) -> Callable[..., Any]:
+        """``Atomic.__exit__``, followed by the work that its block asked for.
+
+        Nothing else tells the end of a block under ``db``: there, all of them are savepoints, and
+        ``on_commit`` callbacks are never called.
+        """
+
+        def exit(block: Any, kind: Any, error: Any, traceback: Any) -> Any:
+            outcome = leave(block, kind, error, traceback)
+            if kind is None:
+                self._work()
+            return outcome
+
+        return exit
+
+    def _work(self) -> None:
+        here = self._here
+        if not getattr(here, "wanted", False) or getattr(here, "busy", False) or _in_transaction():
+            return
+        here.wanted, here.busy = False, True
+        try:
+            self._ideogram.finish()
+        finally:
+            here.busy = False
+
+
+def _in_transaction() -> bool:
+    """Whether the site has a transaction open; the test's own around it does not count."""
+    from django.db import router, transaction
+
+    from ideogram_django.models import GeneratedImage
+
+    connection = transaction.get_connection(router.db_for_write(GeneratedImage))
+    return any(not block._from_testcase for block in connection.atomic_blocks)
 
 
 @contextmanager
@@ -284,3 +453,11 @@ def _flat(order: Any) -> dict[str, Any]:
     if "image" in flat:
         flat["reference_image"] = flat.pop("image")
     return flat
+
+
+def _asked(prompt: str, parameters: Mapping[str, Any]) -> str:
+    return ", ".join([repr(prompt), *(f"{name}={value!r}" for name, value in parameters.items())])
+
+
+def _pictures(count: int) -> str:
+    return "1 picture" if count == 1 else f"{count} pictures"

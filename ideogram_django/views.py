@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,13 +21,16 @@ from django.views.decorators.http import require_GET, require_POST
 
 from ideogram_django import conf, wakeups, wording
 from ideogram_django.apiframe import payloads, signatures
+from ideogram_django.budget.amounts import plain
 from ideogram_django.drains import provider
 from ideogram_django.estimates import typical_seconds
 from ideogram_django.exceptions import InvalidPayloadError, InvalidSignatureError
 from ideogram_django.forms import ordering
 from ideogram_django.forms.access import may, viewable
 from ideogram_django.lifecycle import settling, tokens, watching
-from ideogram_django.models import GeneratedImage
+from ideogram_django.models import GeneratedImage, Run
+from ideogram_django.runs import reporting
+from ideogram_django.runs.reporting import Report
 from ideogram_django.widgets import (
     WIDGET_SALT,
     Offer,
@@ -119,25 +122,29 @@ def _body(request: HttpRequest) -> bytes | None:
 @never_cache
 @require_GET
 def status(request: HttpRequest) -> JsonResponse:
-    """Where pictures stand: ``?ids=<uuid>,<uuid>…``, at most 200, unknown ones left out.
+    """Where pictures and bulk runs stand: ``?ids=<uuid>,<uuid>…``, at most 200, no unknown ones.
 
     For users who may view pictures, and for holders of a form's signed ``token``, which names
     the pictures that it is good for. Whoever asks is watching: what the provider is making is
     then polled as if no webhook were expected, by a worker; see :func:`watching.watch`.
     """
-    ids = _uuids(request.GET.get("ids", ""))
-    if not _may_view(request):
-        allowed = _uuids(_token_ids(request.GET.get("token", "")))
-        if not allowed:
-            return JsonResponse({"error": "Not allowed."}, status=403)
-        ids = [one for one in ids if one in allowed]
-    images = list(GeneratedImage.objects.filter(uuid__in=ids[:MOST_IDS]))
+    user = getattr(request, "user", None)
+    may_view = may(user, "view")
+    allowed = _uuids(_token_ids(request.GET.get("token", "")))
+    pictures = GeneratedImage.objects.filter(uuid__in=allowed)
+    if may_view:
+        # A token is good for what a hook hides, too: its holder was shown these pictures.
+        pictures = viewable(user) | pictures if allowed else viewable(user)
+    asked = _uuids(request.GET.get("ids", ""))[:MOST_IDS]
+    images = list(pictures.filter(uuid__in=asked)) if may_view or allowed else []
+    runs = _runs(request, set(asked) - {image.uuid for image in images})
+    if not (may_view or allowed or runs):
+        return JsonResponse({"error": "Not allowed."}, status=403)
     _keep_up(images)
     typical = typical_seconds() if any(image.is_in_progress for image in images) else {}
     pause = wording.pause_message(images)
-    return JsonResponse(
-        {"images": [payload(image, typical=typical, pause=pause) for image in images]}
-    )
+    found = [payload(image, typical=typical, pause=pause) for image in images]
+    return JsonResponse({"images": [*found, *runs]})
 
 
 @login_not_required
@@ -221,8 +228,35 @@ def payload(
         "width": image.width,
         "height": image.height,
         "error": image.error_message,
-        "cost": None if image.cost is None else f"{image.cost.normalize():f}",
+        "cost": plain(image.cost),
     }
+
+
+def run_payload(run: Run, report: Report) -> dict[str, Any]:
+    """The same for a bulk run. Its "status" is new whenever anything in it is."""
+    return {
+        "uuid": str(run.uuid),
+        "status": reporting.mark(run, report),
+        "label": wording.run_milestone(run, report),
+        "sentence": wording.run_sentence(run, report),
+        "progress": report.percent,
+        "finished": True,  # what depends on it is to be fetched anew
+        "thumbnail": "",
+        "width": None,
+        "height": None,
+        "error": "",
+        "cost": None,
+    }
+
+
+def _runs(request: HttpRequest, ids: Collection[UUID]) -> list[dict[str, Any]]:
+    """The runs among these ids that the user may see. No query where nothing is asked."""
+    user = getattr(request, "user", None)
+    if not ids or user is None or not user.is_authenticated:
+        return []
+    runs = list(Run.objects.viewable_by(user).filter(uuid__in=ids))
+    reports = reporting.reports(runs)
+    return [run_payload(run, reports[run.pk]) for run in runs]
 
 
 def _keep_up(images: list[GeneratedImage]) -> None:
@@ -238,13 +272,6 @@ def _token_ids(token: str) -> str:
     except signing.BadSignature:
         return ""
     return ",".join(ids)
-
-
-def _may_view(request: HttpRequest) -> bool:
-    user = getattr(request, "user", None)
-    return (
-        user is not None and user.is_active and user.has_perm("ideogram_django.view_generatedimage")
-    )
 
 
 def _uuids(text: str) -> list[UUID]:

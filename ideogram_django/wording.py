@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from django.utils.text import get_text_list
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -14,20 +15,9 @@ from ideogram_django.apiframe import catalogue
 from ideogram_django.budget.amounts import price_text
 from ideogram_django.estimates import seconds_left
 from ideogram_django.lifecycle.steering import waits_for_refund
-from ideogram_django.models import GeneratedImage, ProviderState
-from ideogram_django.statuses import ChargeState, ErrorCode, Status
-
-SENTENCES = {
-    Status.DRAFT: _("A draft. Nothing was sent, nothing was spent."),
-    Status.PENDING: _("Waiting to be sent to the provider."),
-    Status.SUBMITTING: _("Being sent to the provider."),
-    Status.SUBMITTED: _("The provider has the request and will start soon."),
-    Status.PROCESSING: _("The provider is making the picture."),
-    Status.FETCHING: _("The picture is ready and is being copied to this site."),
-    Status.COMPLETED: _("The file is in this site’s own storage."),
-    Status.FAILED: _("No picture came of this request."),
-    Status.CANCELLED: _("Cancelled before it was sent. Nothing was charged."),
-}
+from ideogram_django.models import GeneratedImage, ProviderState, Run
+from ideogram_django.runs.reporting import Report
+from ideogram_django.statuses import ChargeState, ErrorCode, RunPause, RunState, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,15 +125,12 @@ def sentence(
     ``typical``: what :func:`estimates.typical_seconds` gave, to say how long it will take;
     ``pause``: why nothing is sent at the moment, told of pictures that wait for it.
     """
-    if image.uploaded:
-        return gettext("Own work, uploaded. The file is in this site’s own storage.")
-    if image.error_message:
-        return image.error_message
-    if image.status == Status.PENDING and pause:
+    if image.status == Status.PENDING and pause and not image.error_message:
         return gettext("Waiting. %(reason)s") % {"reason": pause}
+    if image.uploaded or image.error_message:
+        return image.sentence
     left = seconds_left(image, typical or {})
-    said = str(SENTENCES[Status(image.status)])
-    return said if left is None else f"{said} {time_left(left)}"
+    return image.sentence if left is None else f"{image.sentence} {time_left(left)}"
 
 
 def advice(image: GeneratedImage) -> Advice | None:
@@ -229,6 +216,34 @@ def style_label(value: str) -> str:
     return str(known) if known else value
 
 
+def out_of_date(changed: Iterable[str]) -> str:
+    """Why a picture is out of date; ``changed``: what people call the fields. Empty without."""
+    names = [gettext("“%(name)s”") % {"name": name} for name in changed]
+    if not names:
+        return ""
+    text = ngettext(
+        "Out of date: %(names)s has changed since this picture was made.",
+        "Out of date: %(names)s have changed since this picture was made.",
+        len(names),
+    )
+    return text % {"names": get_text_list(names, gettext("and"))}
+
+
+PARAMETERS = {
+    "model": _("Model"),
+    "style_type": _("Style"),
+    "aspect_ratio": _("Shape"),
+    "negative_prompt": _("Negative prompt"),
+    "style_preset": _("Style preset"),
+}
+
+
+def parameter(name: str, value: str) -> tuple[str, str]:
+    """One parameter of a request as people say it: ``("Model", "Ideogram v4 Turbo")``."""
+    words = {"model": model_label, "style_type": style_label}.get(name, str)
+    return str(PARAMETERS.get(name, name)), words(value)
+
+
 def shape_of(image: GeneratedImage) -> tuple[int, int]:
     """Width and height of the picture, or numbers in the proportion that it will have."""
     if image.width and image.height:
@@ -239,3 +254,43 @@ def shape_of(image: GeneratedImage) -> tuple[int, int]:
             scale = 1024 / max(int(width), int(height))
             return round(int(width) * scale), round(int(height) * scale)
     return 1024, 1024
+
+
+# --- bulk runs ----------------------------------------------------------------------------------
+
+
+def run_sentence(run: Run, report: Report, *, left: float | None = None) -> str:
+    """Where a run stands, in one or two sentences; ``left``: seconds until it is done."""
+    gaps = {"done": report.done, "count": report.count, "made": report.completed}
+    if run.state == RunState.PREPARED:
+        return gettext("Nothing was sent, nothing was spent. It begins when you start it.")
+    done = ngettext(
+        "%(done)d of %(count)d picture is done.",
+        "%(done)d of %(count)d pictures are done.",
+        report.count,
+    )
+    if run.state == RunState.FINISHED:
+        made = ngettext(
+            "%(made)d of %(count)d picture was made.",
+            "%(made)d of %(count)d pictures were made.",
+            report.count,
+        )
+        return made % gaps
+    sentences = [done % gaps]
+    if run.state == RunState.PAUSED and run.pause in RunPause.values:
+        sentences.insert(0, str(RunPause(run.pause).label))
+    elif run.state == RunState.STOPPED:
+        sentences.insert(0, gettext("It was stopped."))
+    elif left is not None:
+        sentences.append(time_left(left))
+    return " ".join(sentences)
+
+
+def run_milestone(run: Run, report: Report) -> str:
+    """What is told aloud: a new text with every tenth of the way, and with every new state."""
+    if run.state == RunState.RUNNING:
+        tenth = {"percent": report.percent // 10 * 10}
+        return gettext("The run goes on: %(percent)d%% is done.") % tenth
+    if run.state == RunState.PAUSED and run.pause in RunPause.values:
+        return str(RunPause(run.pause).label)
+    return str(run.get_state_display())

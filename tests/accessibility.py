@@ -18,6 +18,8 @@ NOT_OURS = {
     ("link-in-text-block", ".breadcrumbs"),
     # It is named, by a picture of a magnifying glass whose alternative text says "Search".
     ("label-title-only", "#searchbar"),
+    # Django 6.1 names a file's field by the legend of a fieldset around it, which is no label.
+    ("label", ".field-cover"),
     # Unfold has no label for the two halves of a date, and links that are too dark in the dark.
     ("label-title-only", ".vDateField, .vTimeField"),
     ("color-contrast", ".text-link"),
@@ -30,20 +32,31 @@ OUTSIDE = """() => {
         [...one.classList].map(word => `.${word}`).join("");
     const found = [];
     if (root.scrollWidth > innerWidth) found.push(`the page is ${root.scrollWidth} px wide`);
-    // What is pushed out at the side where nobody can scroll makes the page no wider.
-    const clips = one => {
-        const style = getComputedStyle(one);
-        return style.overflowX !== "visible" || style.clipPath !== "none";
+    // The nearest box around it that hides or scrolls what does not fit.
+    const frame = one => {
+        for (let box = one.parentElement; box !== document.body; box = box.parentElement) {
+            const style = getComputedStyle(box);
+            if (style.overflowX !== "visible" || style.clipPath !== "none") return box;
+        }
+        return null;
     };
+    const speaks = one => [...one.childNodes].some(
+        node => node.nodeType === Node.TEXT_NODE && node.data.trim());
     for (const one of document.body.querySelectorAll("*")) {
         if (!one.checkVisibility({visibilityProperty: true}) || one.closest("svg *")) continue;
         const box = one.getBoundingClientRect();
         if (box.width < 2 || box.height < 2) continue;
-        const away = Math.max(-box.left, box.right - innerWidth);
-        let frame = one.parentElement;
-        while (frame !== document.body && !clips(frame)) frame = frame.parentElement;
-        if (away > 1 && frame === document.body)
-            found.push(`${name(one)} reaches ${Math.round(away)} px out of the page`);
+        const around = frame(one);
+        if (!around) {
+            // To the side of the first letter nobody can scroll, and the page gets no wider.
+            const away = Math.max(-box.left, box.right - innerWidth);
+            if (away > 1) found.push(`${name(one)} reaches ${Math.round(away)} px out of the page`);
+        } else if (speaks(one) && /hidden|clip/.test(getComputedStyle(around).overflowX)) {
+            const edge = around.getBoundingClientRect();
+            const cut = Math.max(edge.left - box.left, box.right - edge.right);
+            if (edge.width > 2 && cut > 1)
+                found.push(`${name(around)} cuts ${Math.round(cut)} px off ${name(one)}`);
+        }
         if (one.matches("button, .ideogram-badge") && one.scrollWidth > one.clientWidth + 1)
             found.push(`the text of ${name(one)} is cut: ${one.textContent.trim()}`);
     }
@@ -113,6 +126,15 @@ MOVING = """() => [
         })
         .map(one => `a transition moves ${one.className}`),
 ].slice(0, 6)"""
+
+COVERED = """() => {
+    const one = document.activeElement, bar = document.querySelector(".ideogram-submit");
+    if (one === document.body || bar.contains(one)) return null;
+    const mine = one.getBoundingClientRect(), its = bar.getBoundingClientRect();
+    const free = mine.bottom <= its.top + 1 || mine.top >= its.bottom - 1;
+    return free ? null : `${one.tagName.toLowerCase()}[${one.name || one.id || one.textContent}]`;
+}"""
+"""What has the focus, if the make form's buttons hide some of it."""
 
 WITHIN = "([one, part]) => document.querySelector(one).closest(part) !== null"
 

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from ideogram_django import conf, lifecycle
 from ideogram_django.admin import GenerateImagesMixin
-from ideogram_django.admin.records import RecordPlan, image_field, make_for
+from ideogram_django.admin.records import RecordPlan, image_field, prepare_for
 from ideogram_django.budget import ledger
 from ideogram_django.models import (
     Charge,
@@ -914,6 +914,7 @@ class Host(GenerateImagesMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     generate_images_field = "hero"
     generate_images_prompt = "{title}, by {author.name}"
     generate_images_options = {"model": "ideogram-v4-turbo", "aspect_ratio": "16:9"}
+    generate_images_approve = False
     actions = ["shout"]
 
     @admin.action(description="Shout")
@@ -926,6 +927,7 @@ class Host(GenerateImagesMixin, admin.ModelAdmin):  # type: ignore[type-arg]
 
 class Cover(GenerateImagesMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     generate_images_field = "cover"
+    generate_images_approve = False
 
     @staticmethod
     def generate_images_prompt(article: Article) -> str:
@@ -952,7 +954,9 @@ def host(settings) -> Any:
 
 def _forget_urls() -> None:
     clear_url_caches()
-    importlib.reload(importlib.import_module("tests.urls"))
+    # The second copies the first one's list.
+    for name in ("tests.urls", "tests.magazine.urls"):
+        importlib.reload(importlib.import_module(name))
 
 
 @pytest.fixture
@@ -1109,7 +1113,15 @@ def test_a_field_that_was_changed_at_the_last_moment_keeps_its_picture(articles,
         options={},
         settings=conf.current(),
     )
-    make_for(plan.good, plan, requested_by=editor, request_id=uuid.uuid4())
+    run = prepare_for(
+        plan.good,
+        plan,
+        name="Heroes",
+        approve=False,
+        requested_by=editor,
+        request_id=uuid.uuid4(),
+    )
+    run.start()
     stale.refresh_from_db()
     assert stale.hero == chosen
 

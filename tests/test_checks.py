@@ -76,6 +76,11 @@ def test_defaults_are_right() -> None:
         ({"QUEUE": "slow"}, ["E006"]),
         ({"QUEUE": "pictures"}, []),
         ({"STORAGE": "bucket"}, ["E007"]),
+        ({"HOOKS": "newsroom.pictures.Hooks"}, ["E010"]),
+        ({"HOOKS": "ideogram_django.conf.AppSettings"}, ["E010"]),
+        ({"HOOKS": "hooks"}, ["E010"]),
+        ({"DISPATCHER": "newsroom.queue.Dispatcher"}, ["E011"]),
+        ({"DISPATCHER": "ideogram_django.wakeups.wake"}, ["E011"]),
     ],
 )
 def test_wrong_settings(settings: Any, changes: dict[str, Any], expected: list[str]) -> None:
@@ -157,6 +162,7 @@ WRONG: dict[str, list[Any]] = {
     "GIVE_UP_AFTER": [0],
     "CONCURRENCY": [0, 1.5, True],
     "MAX_IN_FLIGHT": [0, 1.5],
+    "RUN_IN_FLIGHT": [0, 1.5, None, "20"],
     "REQUESTS_PER_MINUTE": [0, "400"],
     "CREDIT_PRICE": ["-1", "a cent", None, 0.01, "NaN"],
     "CURRENCY": ["DOLLAR", None],
@@ -166,6 +172,8 @@ WRONG: dict[str, list[Any]] = {
     "SYNC_INTERVAL": [0],
     "DRAIN_SLICE": [0],
     "RETENTION": [0, "30"],
+    "HOOKS": [None, dict],
+    "DISPATCHER": [None, dict],
 }
 
 

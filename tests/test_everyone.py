@@ -8,7 +8,7 @@ motion; and once more from right to left. All that is wrong is told together.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,9 @@ from django.core.files.base import ContentFile
 from PIL import Image
 
 from ideogram_django import lifecycle
-from ideogram_django.models import Charge, GeneratedImage, ProviderState, SpendingLimit
+from ideogram_django.models import Charge, GeneratedImage, Place, ProviderState, SpendingLimit
 from ideogram_django.statuses import Period, Status
-from tests.accessibility import OUTSIDE, faults
+from tests.accessibility import COVERED, OUTSIDE, faults
 from tests.browsing import Visit
 from tests.magazine.models import Article, Author
 from tests.magazine.models import Page as Leaf
@@ -120,6 +120,16 @@ def four_drafts() -> list[GeneratedImage]:
     return [first, second, third, fourth]
 
 
+def sheet(images: Sequence[GeneratedImage]) -> str:
+    return f"{GALLERY}sheet/{images[0].batch}/"
+
+
+def pause() -> None:
+    ProviderState.objects.update_or_create(
+        pk=1, defaults={"pause_code": "insufficient_credits", "pause_detail": LONG_WORD * 3}
+    )
+
+
 def article(**columns: Any) -> Article:
     found = Article.objects.create(title="Open late", **columns)
     Leaf.objects.create(article=found, text="A page", picture=picture())
@@ -159,9 +169,7 @@ def trouble() -> str:
     picture(Status.PENDING)
     limit()
     limit(period=Period.MONTH, amount="0.01")
-    ProviderState.objects.update_or_create(
-        pk=1, defaults={"pause_code": "no_credit", "pause_detail": LONG_WORD * 3}
-    )
+    pause()
     return GALLERY
 
 
@@ -182,9 +190,16 @@ def make_advanced() -> str:
     return f"{GALLERY}add/?reference_image={picture().uuid}"
 
 
-@screen("making pictures, with errors", reach=lambda page: _press(page, "[name=_make]"))
+@screen("making pictures, with errors", reach=lambda page: _wrong_reference(page))
 def make_wrong() -> str:
-    return f"{GALLERY}add/?seed=word"
+    return f"{GALLERY}add/?seed=word&reference_image={picture().uuid}"
+
+
+@screen("making pictures, over the limit", reach=lambda page: _press(page, "[name=_make]"))
+def make_too_many() -> str:
+    limit(amount="0.07")
+    limit(period=Period.MONTH)
+    return f"{GALLERY}add/?prompt={LONG_WORD}"
 
 
 @screen("a draft")
@@ -205,6 +220,20 @@ def gone_wrong() -> str:
     return f"{GALLERY}{failed().pk}/change/"
 
 
+@screen("a picture of which nobody knows whether it was made")
+def unclear() -> str:
+    pause()
+    image = picture(Status.FAILED, error_code="outcome_unknown", error_detail=LONG_WORD * 2)
+    return f"{GALLERY}{image.pk}/change/"
+
+
+@screen("a picture that was cancelled, without the money for another")
+def cancelled() -> str:
+    image = picture(Status.CANCELLED)
+    limit(amount="0.01")
+    return f"{GALLERY}{image.pk}/change/"
+
+
 @screen("a picture in progress")
 def under_way() -> str:
     return f"{GALLERY}{picture(Status.PROCESSING, progress=40).pk}/change/"
@@ -213,6 +242,61 @@ def under_way() -> str:
 @screen("the drafts of one request")
 def drafts() -> str:
     return f"{GALLERY}?batch={four_drafts()[0].batch}"
+
+
+@screen("a contact sheet that waits")
+def sheet_waiting() -> str:
+    pause()
+    images = four_drafts()
+    GeneratedImage.objects.filter(pk__in=[image.pk for image in images]).update(
+        status=Status.PENDING, file=""
+    )
+    return sheet(images)
+
+
+@screen("a contact sheet", reach=lambda page: _compare(page, 1))
+def sheet_with_finals() -> str:
+    limit()
+    images = four_drafts()
+    final = lifecycle.rerender(images[0], model="ideogram-v4-quality")
+    GeneratedImage.objects.filter(pk=final.pk).update(status=Status.PROCESSING, progress=40)
+    GeneratedImage.objects.filter(pk=images[1].pk).update(picked=True)
+    images[1].refresh_from_db()
+    images[1].variations(2)
+    return sheet(images)
+
+
+@screen("a contact sheet, comparing", reach=lambda page: _compare(page, 2))
+def sheet_comparing() -> str:
+    return sheet(four_drafts())
+
+
+@screen("a contact sheet of which everything failed")
+def sheet_failed() -> str:
+    images = four_drafts()
+    GeneratedImage.objects.filter(pk__in=[image.pk for image in images]).update(
+        status=Status.FAILED, error_code="provider_busy", file=""
+    )
+    return sheet(images)
+
+
+@screen("a contact sheet of several prompts")
+def sheet_mixed() -> str:
+    wanted = [{"prompt": PROMPT}, {"prompt": "Another"}]
+    return sheet(GeneratedImage.objects.generate_many(wanted))
+
+
+@screen("the fixed places")
+def places() -> str:
+    Place.objects.create(name="Top", key="top", image=picture(alt_text="A poster"))
+    Place.objects.create(name=LONG_WORD, key="a" * 50)
+    return f"{ADMIN}place/"
+
+
+@screen("a fixed place", reach=lambda page: _open_all(page))
+def a_place() -> str:
+    place = Place.objects.create(name="Top", key="a" * 50, image=picture())
+    return f"{ADMIN}place/{place.pk}/change/"
 
 
 @screen(
@@ -287,6 +371,13 @@ def old_article() -> str:
     return f"/admin/magazine/article/{found.pk}/change/"
 
 
+@screen("an article whose pictures have drafts")
+def with_drafts() -> str:
+    found = article(hero=four_drafts()[0])
+    Leaf.objects.create(article=found, text="Another", picture=four_drafts()[1])
+    return f"/admin/magazine/article/{found.pk}/change/"
+
+
 @screen("an author whose portrait failed")
 def author() -> str:
     found = Author.objects.create(name="Ada", portrait=failed())
@@ -302,7 +393,7 @@ def dialog() -> str:
 
 @screen("a public form")
 def public() -> str:
-    found = article(hero=picture())
+    found = article(hero=four_drafts()[0])
     return f"/articles/{found.pk}/edit/"
 
 
@@ -314,6 +405,17 @@ def public_for_anyone() -> str:
 def _press(page: Page, button: str) -> None:
     with page.expect_navigation():
         page.locator(button).first.click()
+
+
+def _wrong_reference(page: Page) -> None:
+    _open_all(page)
+    page.locator("[data-ideogram-address]").last.fill("https://localhost/a.png")
+    _press(page, "[name=_make]")
+
+
+def _compare(page: Page, count: int) -> None:
+    for box in page.locator("[name=compare]").all()[:count]:
+        box.check()
 
 
 def _act(page: Page, action: str) -> None:
@@ -352,6 +454,26 @@ def test_for_everyone(shown: Screen, visit: Visit, axe: Any) -> None:
         page.set_viewport_size({"width": width, "height": 900})
         wrong += [f"from right to left at {width}: {it}" for it in page.evaluate(OUTSIDE)]
     assert not wrong, "\n".join(["", *wrong])
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (390, 800), (640, 400)], ids=str)
+def test_the_buttons_never_cover_what_has_the_focus(size: tuple[int, int], visit: Visit) -> None:
+    for period in Period:
+        limit(period=period)
+        limit(period=period, user=User.objects.create_user(period))
+    page = visit(f"{GALLERY}add/", width=size[0], height=size[1])
+    _open_all(page)
+    page.focus("[name=prompt]")
+    covered, seen = [], 0
+    while not page.evaluate("document.activeElement.closest('.ideogram-submit') !== null"):
+        covered.append(page.evaluate(COVERED))
+        # Within a group of radios the arrows lead on, and Tab out of it.
+        page.keyboard.press("ArrowDown")
+        covered.append(page.evaluate(COVERED))
+        page.keyboard.press("Tab")
+        seen += 1
+    assert seen > 20
+    assert not [one for one in covered if one]
 
 
 def _go_on(shown: Screen, page: Page) -> bool:

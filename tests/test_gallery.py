@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import time_machine
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.models import Group, User
 from django.core.cache import cache
 from django.db import connection
@@ -20,6 +21,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone, translation
 
+from ideogram_django.admin import GeneratedImageAdmin
 from ideogram_django.admin.cards import total_text
 from ideogram_django.admin.limits import standing
 from ideogram_django.models import (
@@ -185,6 +187,7 @@ def test_a_sorted_list_is_not_a_strangely_sorted_grid(browser):
     assert shown(browser, f"?o={column}") == [older, newer]
     browser.post(LOOK, {"look": "grid"})
     assert shown(browser, f"?o={column}") == [newer, older]
+    assert shown(browser, "?o=2") == [newer, older]  # the grid's second column is the day
 
 
 # --- what a card says ---------------------------------------------------------------------------
@@ -388,25 +391,25 @@ def test_the_search_looks_at_what_was_typed_sent_and_told(browser, word):
 @pytest.mark.parametrize(
     ("query", "names"),
     [
-        ("", "busy done draft failed off own"),
+        ("", "busy deco done draft failed off own"),
         ("?status=in_progress", "busy"),
-        ("?status=completed", "done own"),
+        ("?status=completed", "deco done own"),
         ("?status=failed", "failed"),
         ("?status=draft", "draft"),
         ("?status=cancelled", "off"),
         ("?status=strange", ""),
         ("?picked=yes", "done"),
-        ("?picked=no", "busy draft failed off own"),
+        ("?picked=no", "busy deco draft failed off own"),
         ("?who=me", "done"),
         ("?alt=missing", "own"),
         ("?alt=given", "done"),
-        ("?alt=decorative", ""),
+        ("?alt=decorative", "deco"),
         ("?model=ideogram-v4-quality", "done"),
         ("?model=own", "own"),
         ("?style=design", "busy failed"),
         ("?shape=16:9", "draft"),
         ("?used=anywhere", "done own"),
-        ("?used=nowhere", "busy draft failed off"),
+        ("?used=nowhere", "busy deco draft failed off"),
         ("?used=magazine.article.hero", "done"),
         ("?used=magazine.author.portrait", "own"),
         ("?used=auth.user.password", ""),
@@ -417,6 +420,7 @@ def test_each_filter_finds_its_pictures(browser, editor, query, names):
     found = {
         "busy": one(status=Status.FETCHING, style_type="DESIGN"),
         "done": one(picked=True, requested_by=editor, alt_text="Told", model="ideogram-v4-quality"),
+        "deco": one(decorative=True),
         "draft": one(status=Status.DRAFT, aspect_ratio="16:9"),
         "failed": one(status=Status.FAILED, style_type="design"),
         "off": one(status=Status.CANCELLED),
@@ -528,6 +532,7 @@ def test_nothing_found_is_not_an_empty_gallery(browser, query):
     one()
     body = text(browser.get(GALLERY + query))
     assert "No pictures match." in body
+    assert 'name="action"' not in body
     assert "Make the first picture" not in body
 
 
@@ -645,3 +650,24 @@ def test_a_page_of_100_in_progress_asks_for_all_of_them_at_one_address(browser, 
     assert body.count("data-ideogram-status-url") == 1
     for image in images:
         assert f'data-ideogram-image="{image.uuid}" data-ideogram-status="processing"' in body
+
+
+def test_a_theme_has_its_say_in_the_list_too(browser, editor, rf):
+    class ThemesList(ChangeList):
+        def get_results(self, request):
+            super().get_results(request)
+            self.themed = True
+
+    class ThemesAdmin(admin.ModelAdmin):
+        def get_changelist(self, request, **kwargs):
+            return ThemesList
+
+    class PictureAdmin(GeneratedImageAdmin, ThemesAdmin):
+        pass
+
+    image = one()
+    request = rf.get(GALLERY)
+    request.user, request.session = editor, browser.session
+    page = PictureAdmin(GeneratedImage, admin.site).changelist_view(request)
+    assert page.context_data["cl"].themed
+    assert [card.image for card in page.context_data["cl"].ideogram_cards] == [image]

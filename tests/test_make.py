@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import uuid
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,7 @@ from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
+from django.utils.formats import date_format
 from PIL import Image
 
 from ideogram_django import lifecycle
@@ -201,8 +203,8 @@ def test_the_page_costs_the_database_the_same_however_much_there_is(
         for _more in range(number):
             picture()
         cache.clear()
-        # session, user, permissions (two), limits, times, and the one reference
-        with django_assert_num_queries(7):
+        # session, user, permissions (two), limits, times, profiles, and the one reference
+        with django_assert_num_queries(8):
             browser.get(f"{ADD}?reference_image={image.uuid}")
 
 
@@ -515,11 +517,16 @@ def refusal(response: Any) -> list[str]:
     return re.findall(r"<(?:li|p)>([^<]+)<", found[0]) if found else []
 
 
+def afresh() -> str:
+    following = (timezone.localdate().replace(day=1) + timedelta(days=31)).replace(day=1)
+    return f"The limit starts afresh on {date_format(following, 'MONTH_DAY_FORMAT')}."
+
+
 def test_over_the_limit_the_button_says_what_is_left_and_what_would_work(browser):
     SpendingLimit.objects.create(amount=Decimal("0.10"))
     response = browser.post(ADD, form(count="2", model="ideogram-v4-balanced"))
     assert refusal(response) == [
-        "This needs $0.12, but only $0.10 is left this month for this site.",
+        f"This needs $0.12, but only $0.10 is left this month for this site. {afresh()}",
         "What is left is enough for 1 picture on this model.",
         "On Ideogram v4 Turbo, 2 pictures cost $0.06.",
         "You can save this as a draft and make it later, or ask whoever looks after this site to "

@@ -14,15 +14,12 @@ from PIL import Image
 
 from ideogram_django.models import Charge, GeneratedImage, SpendingLimit
 from ideogram_django.statuses import Status
-from tests.test_admin_browser import (  # noqa: F401 - fixtures
-    chromium,
-    playwright,
-    pytestmark,
-    strict,
-    visit,
-)
+from tests.accessibility import violations
 
+playwright = pytest.importorskip("playwright.sync_api")
 expect = playwright.expect
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
 ADD = "/admin/ideogram_django/generatedimage/add/"
 OPEN_ALL = "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
 OUTSIDE = """
@@ -90,7 +87,7 @@ def opened(page: Any, heading: str) -> None:
 # --- by keyboard --------------------------------------------------------------------------------
 
 
-def test_pictures_are_made_by_keyboard_alone(visit):  # noqa: F811
+def test_pictures_are_made_by_keyboard_alone(visit):
     page = visit(ADD)
     assert focused(page) == "prompt="  # where one begins to type
     page.keyboard.type('A poster that says "Open late"')
@@ -117,7 +114,7 @@ def test_pictures_are_made_by_keyboard_alone(visit):  # noqa: F811
     assert first.parameters == {"style_type": "DESIGN", "aspect_ratio": "16:9"}
 
 
-def test_every_control_is_reached_by_tab(visit):  # noqa: F811
+def test_every_control_is_reached_by_tab(visit):
     page = visit(ADD)
     opened(page, "Reference pictures")
     opened(page, "Advanced")
@@ -136,7 +133,7 @@ def test_every_control_is_reached_by_tab(visit):  # noqa: F811
     assert "reference_image" not in names  # the box for ids is not needed beside the dialog
 
 
-def test_a_chosen_radio_is_seen_to_have_the_focus(visit):  # noqa: F811
+def test_a_chosen_radio_is_seen_to_have_the_focus(visit):
     page = visit(ADD)
     page.focus("#id_prompt")
     for name in ("model", "style_type", "aspect_ratio", "count"):
@@ -151,7 +148,7 @@ def test_a_chosen_radio_is_seen_to_have_the_focus(visit):  # noqa: F811
 # --- prices and hints follow what is chosen -----------------------------------------------------
 
 
-def test_the_price_follows_model_count_and_speed(visit, settings):  # noqa: F811
+def test_the_price_follows_model_count_and_speed(visit, settings):
     settings.IDEOGRAM_DJANGO = {
         **settings.IDEOGRAM_DJANGO,
         "PRICES": {"ideogram-v4-turbo": {"default": 3, "turbo": 2, "quality": 5}},
@@ -171,7 +168,7 @@ def test_the_price_follows_model_count_and_speed(visit, settings):  # noqa: F811
     expect(page.get_by_text("The price beside the model is charged")).to_be_hidden()
 
 
-def test_shapes_styles_and_notes_follow_the_model(visit):  # noqa: F811
+def test_shapes_styles_and_notes_follow_the_model(visit):
     page = visit(ADD)
     shapes = page.locator("label.ideogram-shape")
     opened(page, "More shapes")
@@ -190,7 +187,7 @@ def test_shapes_styles_and_notes_follow_the_model(visit):  # noqa: F811
     expect(wide).to_be_hidden()
 
 
-def test_long_lettering_is_warned_of_gently(visit):  # noqa: F811
+def test_long_lettering_is_warned_of_gently(visit):
     page = visit(ADD)
     hint = page.get_by_text("The words in quotation marks are long.")
     page.fill("#id_prompt", f"A sign: “{'a' * 30}” and “short”")
@@ -203,7 +200,7 @@ def test_long_lettering_is_warned_of_gently(visit):  # noqa: F811
 # --- reference pictures -------------------------------------------------------------------------
 
 
-def test_a_reference_is_chosen_in_the_dialog_by_keyboard(visit):  # noqa: F811
+def test_a_reference_is_chosen_in_the_dialog_by_keyboard(visit):
     finished("A yellow tram")
     boat = finished("A blue boat")
     page = visit(ADD)
@@ -228,7 +225,7 @@ def test_a_reference_is_chosen_in_the_dialog_by_keyboard(visit):  # noqa: F811
     assert GeneratedImage.objects.first().reference_image == f"picture:{boat.uuid}"
 
 
-def test_a_chosen_reference_is_taken_back(visit):  # noqa: F811
+def test_a_chosen_reference_is_taken_back(visit):
     boat = finished("A blue boat")
     page = visit(f"{ADD}?reference_image={boat.uuid}")
     slot = page.locator("#id_reference_image")
@@ -244,7 +241,7 @@ def test_a_chosen_reference_is_taken_back(visit):  # noqa: F811
 
 
 def test_a_file_takes_the_place_of_what_was_chosen_and_becomes_the_reference(
-    visit,  # noqa: F811
+    visit,
     file,
 ):
     boat = finished("A blue boat")
@@ -265,8 +262,8 @@ def test_a_file_takes_the_place_of_what_was_chosen_and_becomes_the_reference(
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
-def test_everything_stays_after_an_error(visit, file, script):  # noqa: F811
-    page = visit(ADD, java_script_enabled=script)
+def test_everything_stays_after_an_error(visit, file, script):
+    page = visit(ADD, javascript=script)
     page.fill("#id_prompt", "A fox\n\nin the snow")
     page.check("input[name=model][value=ideogram-v4-quality]")
     page.check("input[name=style_type][value=realistic]")
@@ -304,7 +301,7 @@ def test_everything_stays_after_an_error(visit, file, script):  # noqa: F811
     }
 
 
-def test_going_back_finds_everything_typed(visit):  # noqa: F811
+def test_going_back_finds_everything_typed(visit):
     page = visit(ADD)
     page.fill("#id_prompt", "A fox")
     page.check("input[name=aspect_ratio][value='9:16']")
@@ -317,7 +314,7 @@ def test_going_back_finds_everything_typed(visit):  # noqa: F811
     expect(make_button(page)).to_have_text("Make 2 drafts · $0.06")
 
 
-def test_over_the_limit_the_way_out_stands_beside_the_button(visit):  # noqa: F811
+def test_over_the_limit_the_way_out_stands_beside_the_button(visit):
     SpendingLimit.objects.create(amount=Decimal("0.10"))
     page = visit(ADD)
     page.fill("#id_prompt", "A fox")
@@ -334,9 +331,9 @@ def test_over_the_limit_the_way_out_stands_beside_the_button(visit):  # noqa: F8
 # --- everyone -----------------------------------------------------------------------------------
 
 
-def test_without_the_script_an_upload_and_an_id_are_references(visit, file):  # noqa: F811
+def test_without_the_script_an_upload_and_an_id_are_references(visit, file):
     boat = finished("A blue boat")
-    page = visit(ADD, java_script_enabled=False)
+    page = visit(ADD, javascript=False)
     expect(make_button(page)).to_have_text("Make")
     expect(page.get_by_text("The price beside the model is charged")).to_be_visible()
     page.fill("#id_prompt", "A fox")
@@ -354,7 +351,7 @@ def test_without_the_script_an_upload_and_an_id_are_references(visit, file):  # 
 
 
 @pytest.mark.parametrize("language", ["en", "ar"])
-def test_nothing_runs_out_of_the_page(visit, settings, language):  # noqa: F811
+def test_nothing_runs_out_of_the_page(visit, settings, language):
     settings.LANGUAGE_CODE = language
     page = visit(f"{ADD}?aspect_ratio=5:12&seed=1")
     page.evaluate(OPEN_ALL)
@@ -365,28 +362,20 @@ def test_nothing_runs_out_of_the_page(visit, settings, language):  # noqa: F811
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(visit, scheme):  # noqa: F811
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+def test_axe_finds_nothing_serious(visit, axe, scheme):
     boat = finished("A blue boat")
-    page = visit(f"{ADD}?seed=1&style_reference_1={boat.uuid}", color_scheme=scheme)
+    page = visit(f"{ADD}?seed=1&style_reference_1={boat.uuid}", scheme=scheme)
     for step in ("fresh", "with errors"):
         page.evaluate(OPEN_ALL)
-        found = axe.run(page, context=".ideogram-make").response["violations"]
-        bad = [
-            (one["id"], node["html"][:200])
-            for one in found
-            if one["impact"] in ("serious", "critical")
-            for node in one["nodes"]
-        ]
-        assert bad == [], step
+        assert violations(page, axe, within=".ideogram-make") == [], step
         page.fill("#id_seed", "x")
         page.fill("#id_style_reference_2_address", "http://a.example")
         make_button(page).click()
         expect(page.locator(".ideogram-problems")).to_be_focused()
 
 
-def test_what_is_chosen_is_seen_in_forced_colours(visit):  # noqa: F811
-    page = visit(ADD, forced_colors="active")
+def test_what_is_chosen_is_seen_in_forced_colours(visit):
+    page = visit(ADD, forced_colors=True)
     for name in ("model", "style_type", "aspect_ratio", "count"):
         labels = page.locator(f"label:has(input[name={name}])")
         styles = labels.evaluate_all(

@@ -10,19 +10,18 @@ import pytest
 from ideogram_django.budget import ledger
 from ideogram_django.models import Charge, GeneratedImage, SpendingLimit
 from ideogram_django.statuses import Status
-from tests.test_admin_browser import CHROMIUM, GALLERY, chromium, finish, making, strict, visit
+from tests.accessibility import violations
+from tests.test_admin_browser import GALLERY, finish, making
 from tests.test_failures import KINDS
 
 playwright = pytest.importorskip("playwright.sync_api")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 expect = playwright.expect
 
-__all__ = ["chromium", "strict", "visit"]
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium was found"),
 ]
 
 
@@ -58,13 +57,7 @@ def press_until(page: Any, key: str, name: str, most: int = 300) -> None:
 
 
 def problems(page: Any) -> list[str]:
-    found = axe.Axe().run(page).response["violations"]
-    return [
-        f"{one['id']}: {node['html'][:120]}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"]
-    ]
+    return violations(page, axe.Axe())
 
 
 def test_from_the_gallery_to_a_second_try_by_keyboard_alone(visit):
@@ -138,7 +131,7 @@ def test_a_failure_arrives_with_its_ways_on_while_one_types(visit):
 
 def test_everything_is_there_without_the_script(visit):
     image = failed("too_large")
-    page = visit(page_of(image), java_script_enabled=False)
+    page = visit(page_of(image), javascript=False)
     page.get_by_role("button", name="Make it again… · $0.03 more").click()
     page.get_by_role("link", name="No, take me back").click()
     page.get_by_role("button", name="Try again · free").click()
@@ -177,7 +170,7 @@ def test_nothing_serious_for_axe_at_a_desk_and_on_a_phone(visit, scheme, kind):
     else:
         image = failed(kind, error_detail="x" * 300)
     for width in (1280, 390):
-        page = visit(page_of(image), color_scheme=scheme, viewport={"width": width, "height": 800})
+        page = visit(page_of(image), scheme=scheme, width=width, height=800)
         assert problems(page) == []
         wide = page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -187,7 +180,7 @@ def test_nothing_serious_for_axe_at_a_desk_and_on_a_phone(visit, scheme, kind):
 
 def test_on_a_phone_the_state_comes_before_what_is_asked_for(visit):
     image = failed("refused")
-    page = visit(page_of(image), viewport={"width": 390, "height": 800})
+    page = visit(page_of(image), width=390, height=800)
     state, step, alt = (
         page.locator(one).bounding_box()["y"]
         for one in (".ideogram-sentence >> nth=0", ".ideogram-steps", "#id_alt_text")
@@ -198,5 +191,5 @@ def test_on_a_phone_the_state_comes_before_what_is_asked_for(visit):
 
 
 def test_two_hundred_percent_zoom_needs_no_sideways_scrolling(visit):
-    page = visit(page_of(finished()), viewport={"width": 640, "height": 400})
+    page = visit(page_of(finished()), width=640, height=400)
     assert page.evaluate("document.documentElement.scrollWidth") <= 640

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db.models import Sum
 
-from ideogram_django import conf
+from ideogram_django import conf, lifecycle
 from ideogram_django.models import Charge, GeneratedImage, Run, SpendingLimit
 from ideogram_django.runs import feeding
 from ideogram_django.statuses import ChargeState, RunPause, Status
@@ -168,6 +168,31 @@ def test_it_stops_at_its_ceiling_to_the_cent(ideogram):
     assert feed() == 2
 
 
+def test_a_refund_makes_room_below_the_ceiling(ideogram):
+    prompts = ["Harbour [fail]", *["Harbour"] * 4]
+    run = Run.objects.prepare(
+        [{"prompt": one} for one in prompts], name="Harbours", at_once=3, ceiling=3 * DRAFT
+    )
+    run.start()
+    assert feed() == 3
+    # One has failed, and the provider is being asked what became of its credits.
+    run.images.filter(prompt="Harbour [fail]").update(status=Status.FAILED)
+
+    assert feed() == 0
+    assert not feeding.hungry(conf.current())
+    run.refresh_from_db()
+    assert run.state == Run.State.RUNNING
+
+    run.images.filter(status=Status.FAILED).update(status=Status.PENDING)
+    for _round in range(3):
+        ideogram.finish()
+        feed()
+    run.refresh_from_db()
+    report = run.report()
+    assert (run.state, run.pause) == (Run.State.PAUSED, RunPause.CEILING)
+    assert (report.completed, report.failed, report.charged) == (3, 1, 3 * DRAFT)
+
+
 def test_a_spending_limit_pauses_it_and_is_never_passed():
     user = User.objects.create_user("editor")
     SpendingLimit.objects.create(user=user, amount=Decimal("0.07"))
@@ -264,3 +289,74 @@ def test_profiles_are_composed_once():
     image = run.images.get()
     assert (image.prompt, image.typed_prompt) == ("Harbour 1 Linocut.", "Harbour 1")
     assert image.profile_version == 1
+
+
+# --- fair to everybody ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+def test_a_single_picture_is_sent_before_a_runs_next_ones(ideogram, settings, threads):
+    settings.IDEOGRAM_DJANGO = {**settings.IDEOGRAM_DJANGO, "CONCURRENCY": threads}
+    run = prepared(200, at_once=20)
+    run.start()
+    ideogram.step()
+    assert len(ideogram.generated) == 20
+    # They are done, and the run's next ones are due before anybody asks for anything.
+    GeneratedImage.objects.in_progress().update(
+        status=Status.COMPLETED, next_check_at=None, claim=None, lease_until=None
+    )
+    assert feed() == 20
+    assert count(run, Status.PENDING) == 20
+
+    GeneratedImage.objects.generate("An editor's picture")
+    ideogram.step()
+
+    sent = [one["prompt"] for one in ideogram.generated[20:]]
+    assert len(sent) == 21
+    # All threads begin at the same moment; behind them, the run waits.
+    assert sent.index("An editor's picture") < threads
+
+
+def test_runs_take_turns():
+    first, second = prepared(4, at_once=1), prepared(4, at_once=1)
+    for run in (first, second):
+        run.start()
+    user = User.objects.create_user("editor")
+    SpendingLimit.objects.create(user=user, amount=Decimal("0.09"))
+    Run.objects.update(requested_by=user)
+    GeneratedImage.objects.update(requested_by=user)
+    for _round in range(3):
+        feed()
+        GeneratedImage.objects.filter(status=Status.PENDING).update(status=Status.COMPLETED)
+    made = [count(run, Status.COMPLETED) for run in (first, second)]
+    assert sorted(made) == [1, 2]
+
+
+def test_never_more_at_the_provider_than_the_site_allows(ideogram, settings):
+    settings.IDEOGRAM_DJANGO = {**settings.IDEOGRAM_DJANGO, "MAX_IN_FLIGHT": 3}
+    run = prepared(10, at_once=8)
+    run.start()
+    most = 0
+    for _step in range(12):
+        ideogram.step()
+        most = max(most, count(run, Status.SUBMITTING, Status.SUBMITTED, Status.PROCESSING))
+    assert 0 < most <= 3
+    assert count(run, Status.COMPLETED) == 10
+
+
+def test_one_run_that_cannot_pay_keeps_no_other_waiting(monkeypatch):
+    poor, rich = prepared(2), prepared(2)
+    for run in (poor, rich):
+        run.start()
+    start_many = lifecycle.start_many
+
+    def somebody_was_quicker(images: Any, **options: Any) -> None:
+        if images[0].run_id == poor.pk:
+            raise ValidationError("Somebody took the money.", code="over_limit")
+        start_many(images, **options)
+
+    monkeypatch.setattr(lifecycle, "start_many", somebody_was_quicker)
+    assert feed() == 2
+    assert count(rich, Status.PENDING) == 2
+    poor.refresh_from_db()
+    assert poor.state == Run.State.RUNNING

@@ -15,12 +15,13 @@ from PIL import Image
 from ideogram_django.drains import loop
 from ideogram_django.models import GeneratedImage, Place
 from tests import urls
+from tests.accessibility import violations
 from tests.drain import make_due
-from tests.test_admin_browser import chromium, playwright, pytestmark, strict, visit
 
-__all__ = ["chromium", "pytestmark", "strict", "visit"]
-
+playwright = pytest.importorskip("playwright.sync_api")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 PLACES = "/admin/ideogram_django/place/"
 PAGE = """{% load ideogram %}<!doctype html><html lang="en"><title>A page</title><main>
@@ -82,14 +83,12 @@ def test_places_are_accessible(visit: Any, hero: GeneratedImage, color_scheme: s
     full = Place.objects.create(key="home-hero", name="Top of the home page", image=hero)
     Place.objects.create(key="opening-hours", name="Beside the opening hours")
     for address in ("", "add/", f"{full.pk}/change/"):
-        page = visit(PLACES + address, color_scheme=color_scheme)
+        page = visit(PLACES + address, scheme=color_scheme)
         assert_accessible(page)
 
 
 def assert_accessible(page: Any) -> None:
-    found = axe.Axe().run(page).response["violations"]
-    serious = [one for one in found if one["impact"] in ("serious", "critical")]
-    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious] == []
+    assert violations(page, axe.Axe()) == []
 
 
 def test_an_editor_hangs_a_picture(visit: Any, hero: GeneratedImage) -> None:

@@ -65,40 +65,99 @@ def faults(page: Page, axe: Any) -> list[str]:
     return found
 
 
-def test_from_four_drafts_to_an_article(page: Page, axe: Any) -> None:
+def test_from_four_drafts_to_a_final(page: Page, axe: Any) -> None:
     from playwright.sync_api import expect
 
     page.goto(f"{PICTURES}add/")
     wrong = [f"make: {it}" for it in faults(page, axe)]
     page.fill("[name=prompt]", PROMPT)
-    page.get_by_role("button", name=re.compile(r"^Make\b")).click()
+    page.get_by_role("button", name="Make 4 drafts · $0.12").click()
 
-    page.wait_for_url("**batch=*")
-    expect(page.locator("[data-ideogram-thumb] img")).to_have_count(4, timeout=PATIENCE)
-    wrong += [f"drafts: {it}" for it in faults(page, axe)]
-    page.reload()
-    page.get_by_role("button", name="Pick").first.click()
-    expect(page.get_by_role("button", name="Picked")).to_have_count(1)
+    page.wait_for_url("**/sheet/**")
+    cards = page.locator("#ideogram-sheet-cards")
+    expect(cards.get_by_role("radio")).to_have_count(4, timeout=PATIENCE)
+    wrong += [f"sheet: {it}" for it in faults(page, axe)]
+    page.get_by_role("radio", name="Picture 2").check()
+    page.get_by_role("button", name="Pick this one").click()
+    expect(page.get_by_role("button", name="Take back")).to_be_visible()
+    page.get_by_role("button", name="Finish on Quality · $0.10").click()
+    final = page.locator("#ideogram-sheet-finals")
+    expect(final.locator("img")).to_have_count(1, timeout=PATIENCE)
+    final.get_by_role("button", name="Pick").click()
+    expect(final.get_by_role("button", name="Picked")).to_be_visible()
+    wrong += [f"finals: {it}" for it in faults(page, axe)]
+
+    final.get_by_role("link").click()
+    expect(page.get_by_role("button", name="More like this · $0.40")).to_be_visible()
+    wrong += [f"picture: {it}" for it in faults(page, axe)]
+    page.fill("[name=alt_text]", "A kite over boats")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.wait_for_url(PICTURES)
+    assert not wrong, "\n".join(["", *wrong])
+
+
+def test_the_gallery(page: Page, axe: Any) -> None:
+    from playwright.sync_api import expect
 
     page.goto(PICTURES)
-    wrong += [f"gallery: {it}" for it in faults(page, axe)]
+    wrong = [f"grid: {it}" for it in faults(page, axe)]
     page.locator("input.action-select").first.check()
-    expect(page.get_by_role("button", name="List")).to_be_visible()
+    page.get_by_text("Filters").first.click()
+    folded = page.locator(".ideogram-filter", has_text="By when")
+    folded.locator("summary").click()
+    wrong += [f"filters: {it}" for it in violations(page, axe, within="#changelist-filter")]
+    folded.get_by_role("link", name="Today").click()
+    expect(page.locator("input.action-select").first).to_be_visible()
     page.get_by_role("button", name="List").click()
     wrong += [f"list: {it}" for it in faults(page, axe)]
-    page.get_by_role("link", name=PROMPT).first.click()
-    expect(page.get_by_role("button", name="Finish on Quality · $0.10")).to_be_visible()
-    wrong += [f"picture: {it}" for it in faults(page, axe)]
+    assert not wrong, "\n".join(["", *wrong])
+
+
+def test_an_article_gets_its_picture(page: Page, axe: Any) -> None:
+    from playwright.sync_api import expect
 
     page.goto("/admin/articles/article/")
     page.get_by_role("link", name="Seeds for a roof in the city").click()
-    wrong += [f"article: {it}" for it in faults(page, axe)]
-    page.get_by_role("button", name="Choose from the gallery").click()
-    page.locator("dialog").get_by_role("button", name=PROMPT).first.click()
+    field = page.locator("[data-ideogram-field]")
+    field.locator("summary").click()
+    field.get_by_role("button", name="Make 4 drafts · $0.12").click()
+    drafts = field.locator("[data-ideogram-drafts]")
+    expect(drafts.locator("img")).to_have_count(4, timeout=PATIENCE)
+    drafts.get_by_role("radio", name="Draft 3").check()
+    wrong = [f"drafts: {it}" for it in faults(page, axe)]
     page.get_by_role("button", name="Save", exact=True).click()
     page.wait_for_url("**/admin/articles/article/")
     page.goto("/seeds-for-a-roof-in-the-city/")
-    expect(page.locator("figure.hero img[src*='/media/']")).to_have_count(1)
+    hero = page.locator("figure.hero img[src*='/media/']")
+    expect(hero).to_have_count(1)
+    before = hero.get_attribute("src")
+
+    page.goto("/admin/articles/article/")
+    page.get_by_role("link", name="Seeds for a roof in the city").click()
+    page.get_by_role("button", name="Choose from the gallery").click()
+    dialog = page.get_by_role("dialog")
+    choice = dialog.get_by_role("button", name="A baker counts in loaves").first
+    choice.wait_for()
+    top = page.evaluate("document.querySelector('dialog[open]').getBoundingClientRect().top")
+    assert top > 0
+    wrong += [f"dialog: {it}" for it in violations(page, axe, within="dialog[open]")]
+    choice.click()
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.wait_for_url("**/admin/articles/article/")
+    page.goto("/seeds-for-a-roof-in-the-city/")
+    expect(hero).not_to_have_attribute("src", str(before))
+    assert not wrong, "\n".join(["", *wrong])
+
+
+def test_a_fixed_place(page: Page, axe: Any) -> None:
+    page.goto("/admin/ideogram_django/place/add/")
+    wrong = [f"form: {it}" for it in faults(page, axe)]
+    page.fill("[name=name]", "Front page, top")
+    page.fill("[name=key]", "front-top")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.wait_for_url("**/ideogram_django/place/")
+    page.locator("#result_list").get_by_role("link", name="Front page, top").wait_for()
+    wrong += [f"list: {it}" for it in faults(page, axe)]
     assert not wrong, "\n".join(["", *wrong])
 
 

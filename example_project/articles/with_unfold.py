@@ -6,23 +6,45 @@ from unfold.admin import ModelAdmin
 from ideogram_django.admin import (
     ChargeAdmin,
     GeneratedImageAdmin,
+    PlaceAdmin,
+    PromptProfileAdmin,
     ProviderStateAdmin,
+    RunAdmin,
     SpendingLimitAdmin,
     SpendingPeriodAdmin,
 )
 from ideogram_django.models import (
     Charge,
     GeneratedImage,
+    Place,
+    PromptProfile,
     ProviderState,
+    Run,
     SpendingLimit,
     SpendingPeriod,
 )
 
-admin.site.unregister([GeneratedImage, Charge, SpendingLimit, SpendingPeriod, ProviderState])
+admin.site.unregister([GeneratedImage, Place, PromptProfile, Run, Charge])
+admin.site.unregister([SpendingLimit, SpendingPeriod, ProviderState])
 
 
 @admin.register(GeneratedImage)
 class UnfoldPictureAdmin(GeneratedImageAdmin, ModelAdmin):
+    pass
+
+
+@admin.register(Place)
+class UnfoldPlaceAdmin(PlaceAdmin, ModelAdmin):
+    pass
+
+
+@admin.register(Run)
+class UnfoldRunAdmin(RunAdmin, ModelAdmin):
+    pass
+
+
+@admin.register(PromptProfile)
+class UnfoldProfileAdmin(PromptProfileAdmin, ModelAdmin):
     pass
 
 

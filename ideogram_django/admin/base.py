@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
+from ideogram_django import hooks
+from ideogram_django.forms import access
 from ideogram_django.models import GeneratedImage
 
 if TYPE_CHECKING:
@@ -17,7 +20,6 @@ if TYPE_CHECKING:
 else:
     _ModelAdmin = admin.ModelAdmin
 
-GENERATE = "ideogram_django.generate_generatedimage"
 THEME = "ideogram_django/theme.css"
 STYLESHEETS = [THEME, "ideogram_django/admin.css"]
 """Of every page of ours in the admin."""
@@ -25,7 +27,7 @@ STYLESHEETS = [THEME, "ideogram_django/admin.css"]
 
 def may_generate(request: HttpRequest) -> bool:
     """Whether this person may spend money on pictures."""
-    return request.user.is_active and request.user.has_perm(GENERATE)
+    return access.may(request.user, "generate")
 
 
 def who(request: HttpRequest) -> Any:
@@ -45,6 +47,28 @@ class PictureAdmin(_ModelAdmin):
     class Media:
         css = {"all": STYLESHEETS}
         js = ["ideogram_django/ideogram.js"]
+
+    # --- the site's hooks have the word; by default they ask Django's permissions ---------------
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[GeneratedImage]:
+        """Without what the site hides from this person, on every page."""
+        pictures: Any = super().get_queryset(request)
+        return hooks.current().visible(pictures, request.user)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return any(access.may(request.user, verb) for verb in ("view", "add", "change", "delete"))
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return access.may(request.user, "view") or access.may(request.user, "change")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return access.may(request.user, "add")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return access.may(request.user, "change")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return access.may(request.user, "delete")
 
     def has_generate_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """What ``permissions=["generate"]`` of an action asks."""

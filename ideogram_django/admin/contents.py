@@ -15,6 +15,7 @@ from ideogram_django import conf, wording
 from ideogram_django.admin.spends import Spends, spending
 from ideogram_django.estimates import seconds_left, typical_seconds
 from ideogram_django.models import GeneratedImage, picture_storage
+from ideogram_django.pictures.formats import AVIF, srcset
 from ideogram_django.statuses import FINISHED, Status
 
 MOST_FINALS = 48
@@ -248,9 +249,7 @@ def _srcset(image: GeneratedImage) -> str:
     """The stored widths and the original, for the browser to choose from."""
     if not image.file or not image.width or not image.renditions:
         return ""
-    files = [(picture_storage.url(one["name"]), one["width"]) for one in image.renditions]
-    files.append((image.url, image.width))
-    # A blank or a comma would end the address there.
-    return ", ".join(
-        f"{url.replace(' ', '%20').replace(',', '%2C')} {width}w" for url, width in files
-    )
+    # An image alone offers no way around a format that the browser does not take.
+    copies = [one for one in image.renditions if one.get("format") != AVIF]
+    files = [(picture_storage.url(one["name"]), one["width"]) for one in copies]
+    return srcset([*files, (image.url, image.width)])

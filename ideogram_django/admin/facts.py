@@ -45,9 +45,18 @@ def request_facts(image: GeneratedImage) -> list[Fact]:
         (_("Seed"), "" if image.seed is None else str(image.seed)),
         (_("Reference picture"), _reference(image.reference_image)),
         (_("Style references"), "\n".join(map(_reference, image.style_reference_images))),
-        (_("Prompt profile"), image.profile),
+        (_("Prompt profile"), _profile(image)),
     ]
     return [Fact(label=label, value=value) for label, value in told if value]
+
+
+def _profile(image: GeneratedImage) -> str:
+    if not image.profile or image.profile_version is None:
+        return image.profile
+    return gettext("%(name)s, version %(number)d") % {
+        "name": image.profile,
+        "number": image.profile_version,
+    }
 
 
 def _reference(value: str) -> str:

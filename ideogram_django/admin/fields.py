@@ -10,9 +10,12 @@ from django.core.exceptions import ValidationError
 from django.forms import Media
 from django.http import HttpRequest, HttpResponseRedirect
 
+from ideogram_django import hooks, staleness
 from ideogram_django.admin.base import THEME
+from ideogram_django.admin.outofdate import OutOfDate
 from ideogram_django.fields import GeneratedImageField as PictureColumn
 from ideogram_django.forms import GeneratedImageField, GeneratedImageFormSetMixin
+from ideogram_django.models import GeneratedImage
 from ideogram_django.widgets import GeneratedImageWidget
 
 if TYPE_CHECKING:
@@ -34,12 +37,17 @@ class GeneratedImageFieldMixin(_ModelAdmin):
 
     def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         """Our widget, named before a theme's base class names a select for every foreign key."""
-        if isinstance(db_field, PictureColumn) and db_field.name not in [
-            *self.raw_id_fields,
-            *self.radio_fields,
-            *self.get_autocomplete_fields(request),
-        ]:
-            kwargs.setdefault("widget", GeneratedImageWidget)
+        if isinstance(db_field, PictureColumn):
+            if db_field.name not in [
+                *self.raw_id_fields,
+                *self.radio_fields,
+                *self.get_autocomplete_fields(request),
+            ]:
+                kwargs.setdefault("widget", GeneratedImageWidget)
+            elif request is not None:
+                # Django's own field would take the number of any picture.
+                pictures = GeneratedImage.objects.all()
+                kwargs.setdefault("queryset", hooks.current().visible(pictures, request.user))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
@@ -65,6 +73,14 @@ class GeneratedImageFieldMixin(_ModelAdmin):
             if isinstance(field, GeneratedImageField):
                 field.compact = True
         return type(formset.__name__, (GeneratedImageFormSetMixin, formset), {})
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """With what the columns "out of date" need, in a few queries for the whole page."""
+        changes = super().get_changelist_instance(request)
+        for column in changes.list_display:
+            if isinstance(column, OutOfDate):
+                staleness.bring(list(changes.result_list), column.field)
+        return changes
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """As always; where the money ran out between checking and saving, a sentence."""

@@ -21,16 +21,20 @@ from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import wording
 from ideogram_django.admin.base import PictureAdmin, may_generate
-from ideogram_django.admin.cards import PictureList, card_of
+from ideogram_django.admin.cards import PictureList, card_of, picture_list_on
 from ideogram_django.admin.filters import (
     AltTextFilter,
     BatchFilter,
+    ErrorFilter,
     ModelFilter,
     PickedFilter,
     PlaceFilter,
+    ProfileFilter,
+    RunFilter,
     ShapeFilter,
     StatusFilter,
     StyleFilter,
+    VersionFilter,
     WhenFilter,
     WhoFilter,
 )
@@ -55,12 +59,16 @@ class Gallery(PictureAdmin):
     list_display_links = ("prompt_shown",)
     list_filter = (
         BatchFilter,
+        RunFilter,
+        ErrorFilter,
         StatusFilter,
         PickedFilter,
         WhoFilter,
         ("created_at", WhenFilter),
         PlaceFilter,
         AltTextFilter,
+        ProfileFilter,
+        VersionFilter,
         ModelFilter,
         StyleFilter,
         ShapeFilter,
@@ -96,7 +104,8 @@ class Gallery(PictureAdmin):
         return HttpResponseRedirect(wanted if wanted and safe else self.admin_url("changelist"))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
-        return PictureList
+        below: Any = super().get_changelist(request, **kwargs)
+        return picture_list_on(below)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changes: Any = super().get_changelist_instance(request)

@@ -95,7 +95,11 @@ class MakePage(PictureAdmin):
             valid = form.is_valid()
             for image in form.keep_uploads(who(request)):
                 self.log_addition(request, image, [{"added": {}}])
-            if valid:
+            if "_profile" in request.POST and "profile" in form.fields:
+                form.show_profile()
+            elif valid and make and form.is_unseen:
+                self._show_price_first(form)
+            elif valid:
                 try:
                     response = self._submitted(request, form, draft, make=make)
                 except ValidationError as error:
@@ -153,6 +157,16 @@ class MakePage(PictureAdmin):
                 self.log_addition(request, image, [{"added": {}}])
         return list(images)
 
+    def _show_price_first(self, form: MakeForm) -> None:
+        """The profile was chosen and "Make" was pressed, beside a price without the profile."""
+        form.add_error(
+            "profile",
+            _(
+                "The prompt profile is used now: look at what it fixes and at the price, and "
+                "press the button again. Nothing was spent."
+            ),
+        )
+
     def _ask_again(self, form: MakeForm) -> None:
         """The browser's Back brought the form back, and its words were changed.
 
@@ -170,7 +184,7 @@ class MakePage(PictureAdmin):
     def _save_draft(
         self, request: HttpRequest, form: MakeForm, draft: GeneratedImage, *, make: bool
     ) -> list[GeneratedImage]:
-        lifecycle.edit_draft(draft, form.options)
+        lifecycle.edit_draft(draft, {"profile": "", "profile_version": None, **form.options})
         if form.changed_data:
             self.log_change(request, draft, [{"changed": {"fields": [str(_("request"))]}}])
         if make:

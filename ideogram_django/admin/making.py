@@ -8,6 +8,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms.utils import ErrorDict
 from django.utils.functional import cached_property
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -33,10 +34,13 @@ from ideogram_django.apiframe.catalogue import (
     MAX_STYLE_REFERENCES,
     RENDERING_SPEEDS,
 )
+from ideogram_django.apiframe.checking import utf16_length
 from ideogram_django.estimates import typical_seconds
 from ideogram_django.forms import UploadedPicture
+from ideogram_django.forms.access import viewable
 from ideogram_django.lifecycle import references, uploading, wishes
-from ideogram_django.models import GeneratedImage
+from ideogram_django.models import GeneratedImage, ProfileVersion, PromptProfile
+from ideogram_django.profiles.applying import find
 from ideogram_django.querysets import GeneratedImageQuerySet
 
 LONG_LETTERING = 30
@@ -61,6 +65,12 @@ class MakeForm(forms.Form):
     """
 
     request_id = forms.UUIDField(widget=forms.HiddenInput)
+    profile = forms.ChoiceField(
+        label=_("Prompt profile"),
+        required=False,
+        help_text=_("A look that this site has given a name: it adds words and may fix the rest."),
+    )
+    profile_seen = forms.CharField(required=False, widget=forms.HiddenInput)
     prompt = forms.CharField(
         label=_("Prompt"),
         required=False,
@@ -148,6 +158,8 @@ class MakeForm(forms.Form):
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
         self._spread_style_references()
+        self.version = self._version()
+        self.initial.update(self.version.locked if self.version else {})
         self.initial["style_type"] = str(self.initial.get("style_type", "")).casefold()
         self.settings = conf.current()
         self.offers = {offer.model.id: offer for offer in offers(self.settings)}
@@ -156,9 +168,11 @@ class MakeForm(forms.Form):
         if single:
             del self.fields["count"]
         models = [(offer.model.id, offer.model.label) for offer in self.offers.values()]
-        if keep_model and keep_model not in self.offers:
-            # A draft on a model that is no longer offered says so when it is sent, not before.
-            models.append((keep_model, keep_model))
+        fixed_model = self.version.model if self.version else ""
+        for kept in dict.fromkeys((keep_model, fixed_model)):
+            if kept and kept not in self.offers:
+                # A model that is no longer offered says so when it is sent, not before.
+                models.append((kept, kept))
         every = list(self.offers.values())
         self._choices("model").choices = models
         self.fields["model"].widget.offers = self.offers
@@ -174,6 +188,8 @@ class MakeForm(forms.Form):
                 GeneratedImage.objects.none() if pictures is None else pictures,
                 may_upload=may_upload,
             )
+        self._seen = str(self.data.get("profile_seen", "")) if self.is_bound else ""
+        self._show_profile()
         if not self.is_bound:
             self.initial.setdefault("request_id", uuid.uuid4())
             self.initial.setdefault("model", self._default_model())
@@ -190,6 +206,57 @@ class MakeForm(forms.Form):
         lines = several.splitlines() if isinstance(several, str) else several
         for name, text in zip(STYLE_SLOTS, filter(None, map(str.strip, lines)), strict=False):
             self.initial.setdefault(name, text)
+
+    # --- the prompt profile ---------------------------------------------------------------------
+
+    def _version(self) -> ProfileVersion | None:
+        """Of the profile that is chosen, if it can be used."""
+        given = self.data.get("profile", "") if self.is_bound else self.initial.get("profile")
+        try:
+            return find(str(given)) if given else None
+        except ValidationError:  # the field's own check says so
+            return None
+
+    def _show_profile(self) -> None:
+        """What the profile fixes is shown and cannot be changed; without any, no choice of one."""
+        names = list(
+            PromptProfile.objects.filter(is_active=True, versions__isnull=False)
+            .distinct()
+            .values_list("name", flat=True)
+        )
+        if not names:
+            del self.fields["profile"], self.fields["profile_seen"]
+            return
+        self._choices("profile").choices = [("", gettext("None"))] + [(one, one) for one in names]
+        shown = f"{self.version.profile.name}/{self.version.number}" if self.version else ""
+        self.initial["profile_seen"] = shown
+        if self.is_bound:
+            # What a profile fixed was not sent by the browser; without it, it begins as always.
+            gone = "profile" in self.data and "model" not in self.data
+            self.fill_in(
+                {"profile_seen": shown} | ({"model": self._default_model()} if gone else {})
+            )
+        for name in self.version.locked if self.version else ():
+            self.fields[name].disabled = True
+        before, after = self.frame
+        # The provider counts the whole text.
+        room = MAX_PROMPT - utf16_length(before + after)
+        self.fields["prompt"].widget.attrs["data-ideogram-limit"] = max(room, 0)
+
+    @property
+    def frame(self) -> tuple[str, str]:
+        """What the profile puts before the prompt, and after it."""
+        return self.version.frame if self.version else ("", "")
+
+    @property
+    def is_unseen(self) -> bool:
+        """Whether the page showed another profile, or another version: its price may be another."""
+        return "profile" in self.fields and self._seen != self.initial["profile_seen"]
+
+    def show_profile(self) -> None:
+        """Come back with the profile applied and without complaints: nobody pressed "Make"."""
+        self._errors = ErrorDict()
+        self.fields["profile"].widget.attrs["autofocus"] = True
 
     def _choices(self, name: str) -> forms.ChoiceField:
         field = self.fields[name]
@@ -276,6 +343,11 @@ class MakeForm(forms.Form):
     @property
     def other_shapes_open(self) -> bool:
         return any(shape.radio.data["selected"] for shape in self.other_shapes)
+
+    @property
+    def locked(self) -> frozenset[str]:
+        """The fields that the prompt profile fixes."""
+        return frozenset(self.version.locked if self.version else ())
 
     @property
     def lettering_limit(self) -> int:
@@ -374,6 +446,9 @@ class MakeForm(forms.Form):
         options["prompt"] = data.get("prompt", "")
         if "model" in data:
             options["model"] = data["model"]
+        if self.version is not None:
+            options = {one: v for one, v in options.items() if one not in self.version.locked}
+            options["profile"] = self.version.profile.name
         offer = self.offers.get(data.get("model", ""))
         if "style_type" in options and offer is not None:
             # Beyond the model's own list the label is what people can recognise in the sentence.
@@ -405,9 +480,7 @@ class MakeForm(forms.Form):
         kept: dict[str, GeneratedImage] = {}
         new = []
         for name, upload in self.uploads.items():
-            image = uploading.earlier_upload(
-                GeneratedImage.objects.all(), upload.file, requested_by=user
-            )
+            image = uploading.earlier_upload(viewable(user), upload.file, requested_by=user)
             if image is None:
                 image = upload.store(requested_by=user)
                 new.append(image)
@@ -449,5 +522,8 @@ def _note(name: str, offer: Offer) -> str:
 
 
 def initial_of(image: GeneratedImage) -> dict[str, Any]:
-    """A request as the form shows it."""
-    return {"prompt": image.prompt, "model": image.model, **image.parameters}
+    """A request as the form shows it: with its profile, as typed, where that is still in use."""
+    request = {"prompt": image.prompt, "model": image.model, **image.parameters}
+    if image.profile and PromptProfile.objects.filter(name=image.profile, is_active=True).exists():
+        request |= {"prompt": image.typed_prompt, "profile": image.profile}
+    return request

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import uuid
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -25,7 +26,17 @@ from ideogram_django.admin.base import STYLESHEETS, may_generate, tell, who
 from ideogram_django.admin.fields import GeneratedImageFieldMixin
 from ideogram_django.admin.limits import standing
 from ideogram_django.admin.offers import total
-from ideogram_django.admin.records import DEFAULT_PROMPT, RecordPlan, image_field, make_for
+from ideogram_django.admin.records import (
+    DEFAULT_PROMPT,
+    RecordPlan,
+    RecordRow,
+    image_field,
+    prepare_for,
+)
+from ideogram_django.budget import limits
+from ideogram_django.models import ProfileVersion, Run
+from ideogram_django.profiles.applying import find
+from ideogram_django.runs import feeding
 
 ACTION = "generate_images"
 SHOWN = 100
@@ -44,8 +55,13 @@ class GenerateImagesMixin(GeneratedImageFieldMixin):
     generate_images_field: ClassVar[str] = ""
     """Name of the field to fill; by default the only one that can hold a picture."""
     generate_images_prompt: ClassVar[str | Callable[[Any], str]] = ""
-    """``"{title}, editorial illustration"``: gaps are columns, over foreign keys with dots. Or a
-    function that takes the record. By default the field's own template."""
+    """``"{title|truncatewords:8}, editorial illustration"``: gaps are columns, over foreign keys
+    with dots, with some of Django's text filters. Or a function that takes the record. By default
+    the field's own template, else the profile's."""
+    generate_images_profile: ClassVar[str] = ""
+    """Name of a prompt profile. What it fixes wins over the field's defaults."""
+    generate_images_approve: ClassVar[bool] = True
+    """Whether somebody approves each picture before its record gets it."""
     generate_images_options: ClassVar[Mapping[str, Any]] = {}
     """``model``, ``aspect_ratio`` and the other parameters; over the field's own defaults."""
 
@@ -89,7 +105,7 @@ class GenerateImagesMixin(GeneratedImageFieldMixin):
         return HttpResponseRedirect(self._generate_images_url(kept.id))
 
     def generate_images_view(self, request: HttpRequest, list_id: uuid.UUID) -> HttpResponse:
-        """GET shows every prompt and the price; POST makes the pictures, once."""
+        """GET shows every prompt and the price; POST makes a run of it and starts it, once."""
         if not self.has_generate_images_permission(request):
             raise PermissionDenied
         back = reverse(
@@ -106,14 +122,15 @@ class GenerateImagesMixin(GeneratedImageFieldMixin):
         settings = conf.current()
         plan = self._generate_images_plan(request, kept, settings)
         which = request.POST.get("which", "")
-        if request.method == "POST" and which in ("all", "empty"):
+        if request.method == "POST" and which in ("all", "empty", "limit"):
             if request.POST.get("fingerprint") != plan.fingerprint:
                 messages.warning(
                     request, gettext("Something changed meanwhile. Look again before you confirm.")
                 )
-            elif self._generate_images_now(request, kept, plan, only_empty=which == "empty"):
-                frozen.finish(request, kept, back)
-                return HttpResponseRedirect(back)
+            elif (run := self._generate_images_now(request, kept, plan, which)) is not None:
+                url = self._generate_images_run_url(run) or back
+                frozen.finish(request, kept, url)
+                return HttpResponseRedirect(url)
         return self._generate_images_page(request, plan, settings, back)
 
     # --- parts ----------------------------------------------------------------------------------
@@ -123,7 +140,18 @@ class GenerateImagesMixin(GeneratedImageFieldMixin):
     ) -> RecordPlan:
         field = image_field(self.model, self.generate_images_field)
         defaults = dict(getattr(field, "request_defaults", {}))
-        template = defaults.pop("prompt_template", "") or DEFAULT_PROMPT
+        template = defaults.pop("prompt_template", "")
+        profile = defaults.pop("profile", "")
+        profile = self.generate_images_profile or profile
+        if profile:
+            version = self._generate_images_version(profile)
+            if version is not None:
+                # What the developer wrote for one picture gives way to the look of all of them.
+                defaults = {k: v for k, v in defaults.items() if k not in version.locked}
+                # With {prompt} in it, it frames what the record gives, instead of saying it.
+                if not template and "{prompt}" not in version.template:
+                    template = version.template
+            defaults["profile"] = profile
         keys = [key for (key,) in kept.rows]
         records = self.get_queryset(request).filter(pk__in=keys).order_by("pk")
         if isinstance(field, models.ForeignKey):
@@ -131,10 +159,16 @@ class GenerateImagesMixin(GeneratedImageFieldMixin):
         return RecordPlan.of(
             [one for one in records if self.has_change_permission(request, one)],
             field,
-            prompt=self._prompt_maker(template),
+            prompt=self._prompt_maker(template or DEFAULT_PROMPT),
             options={**defaults, **self.generate_images_options},
             settings=settings,
         )
+
+    def _generate_images_version(self, name: str) -> ProfileVersion | None:
+        try:
+            return find(name)
+        except ValidationError:
+            return None  # told on each row
 
     def _prompt_maker(self, template: str) -> str | Callable[[Any], str]:
         given: Any = self.generate_images_prompt
@@ -146,34 +180,77 @@ class GenerateImagesMixin(GeneratedImageFieldMixin):
         return given or template
 
     def _generate_images_now(
-        self, request: HttpRequest, kept: frozen.FrozenList, plan: RecordPlan, *, only_empty: bool
-    ) -> bool:
-        rows = plan.empty if only_empty else plan.good
+        self, request: HttpRequest, kept: frozen.FrozenList, plan: RecordPlan, which: str
+    ) -> Run | None:
+        """Start a run. ``which``: all, those without a picture, or as far as the limit goes."""
+        rows = plan.empty if which == "empty" else plan.good
         if not rows:
-            return False
+            return None
+        person = who(request)
+        total = sum((row.price.amount for row in rows if row.price), Decimal(0))
         try:
+            short = limits.shortage(limits.allowances(person), total)
+            if which != "limit" and short is not None:
+                raise short
             with transaction.atomic():
-                made = make_for(rows, plan, requested_by=who(request), request_id=kept.request_id)
-                LogEntry.objects.log_actions(
-                    user_id=who(request).pk,
-                    queryset=[row.record for row in rows],
-                    action_flag=CHANGE,
-                    change_message=[{"changed": {"fields": [str(plan.field.verbose_name)]}}],
+                run = prepare_for(
+                    rows,
+                    plan,
+                    name=self._generate_images_run_name(len(rows)),
+                    approve=self.generate_images_approve,
+                    requested_by=person,
+                    request_id=kept.request_id,
                 )
+                if run.state == Run.State.PREPARED:
+                    run.start()
+                    self._generate_images_log(request, plan, rows)
+                    feeding.feed_one(run, conf.current())
+                    self._generate_images_say(request, len(rows))
         except ValidationError as error:
             tell(request, error)
-            return False
-        text = ngettext(
-            "The picture is being made. You may leave this page.",
-            "%(count)d pictures are being made. You may leave this page.",
-            len(made),
+            return None
+        return run
+
+    def _generate_images_run_name(self, count: int) -> str:
+        names = self.opts.verbose_name if count == 1 else self.opts.verbose_name_plural
+        text = gettext("Images for %(count)d %(names)s")
+        return (text % {"count": count, "names": names})[:200]
+
+    def _generate_images_log(
+        self, request: HttpRequest, plan: RecordPlan, rows: list[RecordRow]
+    ) -> None:
+        """Where somebody has to approve, that is when a record changes."""
+        if self.generate_images_approve:
+            return
+        LogEntry.objects.log_actions(
+            user_id=who(request).pk,
+            queryset=[row.record for row in rows],
+            action_flag=CHANGE,
+            change_message=[{"changed": {"fields": [str(plan.field.verbose_name)]}}],
         )
-        messages.success(request, text % {"count": len(made)})
-        return True
+
+    def _generate_images_say(self, request: HttpRequest, count: int) -> None:
+        if self.generate_images_approve:
+            text = ngettext(
+                "The picture is being made. Its record gets it when you approve it.",
+                "%(count)d pictures are being made. The records get them when you approve them.",
+                count,
+            )
+        else:
+            text = ngettext(
+                "The picture is being made. You may leave this page.",
+                "%(count)d pictures are being made. You may leave this page.",
+                count,
+            )
+        messages.success(request, text % {"count": count})
 
     def _generate_images_page(
         self, request: HttpRequest, plan: RecordPlan, settings: conf.AppSettings, back: str
     ) -> HttpResponse:
+        room = min(
+            (one.left for one in limits.allowances(who(request))), default=Decimal("Infinity")
+        )
+        fitting = plan.affordable(room)
         request.current_app = self.admin_site.name
         return TemplateResponse(
             request,
@@ -188,6 +265,13 @@ class GenerateImagesMixin(GeneratedImageFieldMixin):
                 "all_total": total([row.price for row in plan.good if row.price], settings),
                 "empty_total": total([row.price for row in plan.empty if row.price], settings),
                 "offer_empty": 0 < len(plan.empty) < len(plan.good),
+                "fitting": len(fitting),
+                "fitting_total": total([row.price for row in fitting if row.price], settings),
+                "offer_limit": 0 < len(fitting) < len(plan.good),
+                "short": len(fitting) < len(plan.good),
+                "empty_short": len(plan.empty) > len([r for r in fitting if not r.old]),
+                "approve": self.generate_images_approve,
+                "profile": plan.options.get("profile", ""),
                 "allowances": standing(request.user),
                 "spending_enabled": settings.SPENDING_ENABLED,
                 "back_url": back,
@@ -197,6 +281,14 @@ class GenerateImagesMixin(GeneratedImageFieldMixin):
 
     def _generate_images_name(self) -> str:
         return f"{self.opts.app_label}_{self.opts.model_name}_generate_images"
+
+    def _generate_images_run_url(self, run: Run) -> str:
+        """The run's page; empty where this admin site has none."""
+        if Run not in self.admin_site._registry:
+            return ""
+        return reverse(
+            "admin:ideogram_django_run_change", args=[run.pk], current_app=self.admin_site.name
+        )
 
     def _generate_images_url(self, list_id: str) -> str:
         return reverse(

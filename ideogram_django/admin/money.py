@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -18,11 +16,12 @@ from django.http import (
 )
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import wakeups, wording
 from ideogram_django.admin.base import STYLESHEETS
+from ideogram_django.admin.exports import csv_lines, csv_response
 from ideogram_django.drains import provider
 from ideogram_django.models import Charge, ProviderState, SpendingLimit, SpendingPeriod
 
@@ -63,13 +62,6 @@ CSV_COLUMNS = (
     "job_id",
     "closed_at",
 )
-
-
-class _Echo:
-    """A file that hands each line back instead of keeping it."""
-
-    def write(self, line: str) -> str:
-        return line
 
 
 class ChargeAdmin(ReadOnly, _ChargeAdmin):
@@ -124,25 +116,8 @@ class ChargeAdmin(ReadOnly, _ChargeAdmin):
 
     @admin.action(description=_("Export selected charges as CSV"), permissions=["view"])
     def export_csv(self, request: HttpRequest, queryset: QuerySet[Charge]) -> StreamingHttpResponse:
-        response = StreamingHttpResponse(
-            _csv_lines(queryset), content_type="text/csv; charset=utf-8"
-        )
-        response["Content-Disposition"] = 'attachment; filename="charges.csv"'
-        return response
-
-
-def _csv_lines(queryset: QuerySet[Charge]) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield writer.writerow(CSV_COLUMNS)
-    rows = queryset.order_by("pk").values_list(*CSV_COLUMNS)
-    for row in rows.iterator(chunk_size=1000):
-        yield writer.writerow([_plain(value) for value in row])
-
-
-def _plain(value: Any) -> str:
-    """A cell that no spreadsheet takes for a formula: people choose their own user names."""
-    text = "" if value is None else value.isoformat() if hasattr(value, "isoformat") else str(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+        rows = queryset.order_by("pk").values_list(*CSV_COLUMNS).iterator(chunk_size=1000)
+        return csv_response("charges", csv_lines(CSV_COLUMNS, rows))
 
 
 class SpendingPeriodInline(ReadOnly, _PeriodInline):
@@ -189,7 +164,7 @@ class ProviderStateAdmin(_StateAdmin):
     class Media:
         css = {"all": STYLESHEETS}
 
-    @admin.display(description=_("Sending"))
+    @admin.display(description=pgettext_lazy("heading", "Sending"))
     def state_shown(self, state: ProviderState) -> str:
         return str(state)
 

@@ -14,6 +14,7 @@ from ideogram_django import conf, wording
 from ideogram_django.apiframe import catalogue
 from ideogram_django.apiframe.catalogue import RENDERING_SPEEDS, Model
 from ideogram_django.budget import ledger
+from ideogram_django.lifecycle import wishes
 from ideogram_django.models import GeneratedImage
 
 MOST_DRAFTS = 8
@@ -112,7 +113,8 @@ def offers(settings: conf.AppSettings | None = None) -> list[Offer]:
     """Every model with a known price."""
     settings = settings or conf.current()
     return [
-        Offer(model=model, settings=settings) for model in catalogue.offered_models(settings.PRICES)
+        Offer(model=model, settings=settings)
+        for model in catalogue.offered_models(ledger.prices(settings))
     ]
 
 
@@ -136,7 +138,9 @@ def request_of(
 
     A style is spelled as the new model spells it; nothing else is changed or left out.
     """
-    request = {"prompt": image.prompt, "model": model_id or image.model, **image.parameters}
+    request = wishes.request_of(image)
+    if model_id:
+        request["model"] = model_id
     if not with_seed:
         request.pop("seed", None)
     if model_id and image.style_type and (model := catalogue.MODELS.get(model_id)):

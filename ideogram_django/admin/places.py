@@ -12,8 +12,10 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from ideogram_django.admin.base import STYLESHEETS
 from ideogram_django.admin.fields import GeneratedImageFieldMixin
 from ideogram_django.forms import GeneratedImageField, GenerationRequest, UploadedPicture
+from ideogram_django.lifecycle import using
 from ideogram_django.models import GeneratedImage, Place
 from ideogram_django.widgets import stand_in
 
@@ -63,7 +65,7 @@ class PlaceAdmin(GeneratedImageFieldMixin, _ModelAdmin):
     search_fields = ["name", "key"]
 
     class Media:
-        css = {"all": ["ideogram_django/admin.css"]}
+        css = {"all": STYLESHEETS}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Place]:
         return super().get_queryset(request).select_related("image__replaces")
@@ -80,6 +82,8 @@ class PlaceAdmin(GeneratedImageFieldMixin, _ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         form.fulfil()
         super().save_model(request, obj, form, change)
+        if obj.image is not None and obj.image_id != form.initial.get("image"):
+            using.attached(obj.image, obj, "image")
 
     @admin.display(description=_("Picture"))
     def thumbnail(self, place: Place) -> str:

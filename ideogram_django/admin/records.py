@@ -1,13 +1,13 @@
-"""Pictures for records of any model: the prompt of each, and what would be replaced."""
+"""Pictures for records of any model: the prompt of each, what would be replaced, and the run."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
-from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import models
 from django.utils.translation import gettext
@@ -17,7 +17,9 @@ from ideogram_django.admin import frozen
 from ideogram_django.budget import ledger
 from ideogram_django.forms import prompts
 from ideogram_django.lifecycle import wishes
-from ideogram_django.models import GeneratedImage
+from ideogram_django.models import GeneratedImage, Run
+from ideogram_django.profiles.applying import Profiles
+from ideogram_django.runs import targets
 
 DEFAULT_PROMPT = "{title}, editorial illustration"
 
@@ -52,7 +54,10 @@ class RecordRow:
     """One record, the exact text that would be sent, and what stands against it."""
 
     record: Any
-    prompt: str
+    text: str = ""
+    """What the record gives: the template with its gaps filled."""
+    prompt: str = ""
+    """What is sent: the text as the prompt profile frames it."""
     old: Any = None
     """What the field holds now: a picture, a file, or nothing."""
     problems: list[str] = field(default_factory=list)
@@ -82,7 +87,8 @@ class RecordPlan:
         settings: conf.AppSettings,
     ) -> RecordPlan:
         plan = cls(field=image, options=options)
-        plan.rows = [_row(one, image, prompt, options, settings) for one in records]
+        look_up = _Rows(image, prompt, options, settings)
+        plan.rows = [look_up.row(one) for one in records]
         return plan
 
     @property
@@ -92,6 +98,16 @@ class RecordPlan:
     @property
     def empty(self) -> list[RecordRow]:
         return [row for row in self.good if not row.old]
+
+    def affordable(self, room: Decimal) -> list[RecordRow]:
+        """The first of the good rows, as far as so much money goes."""
+        chosen, total = [], Decimal(0)
+        for row in self.good:
+            total += row.price.amount if row.price else 0
+            if total > room:
+                break
+            chosen.append(row)
+        return chosen
 
     @property
     def fingerprint(self) -> str:
@@ -104,71 +120,84 @@ class RecordPlan:
         )
 
 
-def _row(
-    record: Any,
-    image: Any,
-    prompt: str | Callable[[Any], str],
-    options: Mapping[str, Any],
-    settings: conf.AppSettings,
-) -> RecordRow:
-    row = RecordRow(record=record, prompt="", old=getattr(record, image.name) or None)
-    try:
-        row.prompt = (
-            prompts.fill(prompt, record) if isinstance(prompt, str) else str(prompt(record))
-        )
-    except LookupError as unknown:
-        row.problems = [
-            gettext("The prompt names “%(name)s”, which is no column.") % {"name": unknown.args[0]}
-        ]
+class _Rows:
+    """Works out rows, each profile looked up once."""
+
+    def __init__(
+        self,
+        image: Any,
+        prompt: str | Callable[[Any], str],
+        options: Mapping[str, Any],
+        settings: conf.AppSettings,
+    ) -> None:
+        self.image = image
+        self.prompt = prompt
+        self.options = options
+        self.settings = settings
+        self.profiles = Profiles()
+
+    def row(self, record: Any) -> RecordRow:
+        row = RecordRow(record=record, old=getattr(record, self.image.name) or None)
+        try:
+            row.text = row.prompt = self._text(record)
+            row.problems = self._empty(record)
+        except LookupError as unknown:
+            text = gettext("The prompt names “%(name)s”, which is no column, or no filter.")
+            row.problems = [text % {"name": unknown.args[0]}]
+        if row.problems:
+            return row
+        try:
+            wish = wishes.check({**self.options, "prompt": row.text}, self.settings, self.profiles)
+        except ValidationError as error:
+            row.problems = list(error.messages)
+        else:
+            row.price, row.prompt = wish.price, wish.request.prompt
         return row
-    blank = (
-        [name for name in prompts.gaps(prompt) if not prompts.fill(f"{{{name}}}", record)]
-        if isinstance(prompt, str)
-        else []
-    )
-    if blank:
-        row.problems = [gettext("“%(name)s” is empty.") % {"name": ", ".join(blank)}]
-        return row
-    try:
-        row.price = wishes.check({**options, "prompt": row.prompt}, settings).price
-    except ValidationError as error:
-        row.problems = list(error.messages)
-    return row
+
+    def _text(self, record: Any) -> str:
+        if isinstance(self.prompt, str):
+            return prompts.fill(self.prompt, record)
+        return str(self.prompt(record))
+
+    def _empty(self, record: Any) -> list[str]:
+        if not isinstance(self.prompt, str):
+            return []
+        blank = prompts.empty(prompts.gaps(self.prompt), record)
+        if not blank:
+            return []
+        return [gettext("“%(name)s” is empty.") % {"name": ", ".join(blank)}]
 
 
-def make_for(
-    rows: Sequence[RecordRow], plan: RecordPlan, *, requested_by: Any, request_id: uuid.UUID
-) -> list[GeneratedImage]:
-    """Make the pictures and give each to its record. Call inside ``atomic()``.
+def prepare_for(
+    rows: Sequence[RecordRow],
+    plan: RecordPlan,
+    *,
+    name: str,
+    approve: bool,
+    requested_by: Any,
+    request_id: uuid.UUID,
+) -> Run:
+    """A prepared run with a picture for each record. It never costs more than was shown.
 
-    A foreign key points to the new picture at once, which stands in for the old one until it is
-    there; an ``ImageField`` gets its file when the picture is finished. A record whose field was
-    changed meanwhile keeps what it has.
+    With ``approve`` each record gets its picture when somebody has approved it. Without, a
+    foreign key points to the new picture once the run is started, which stands in for the old
+    one until it is there; an ``ImageField`` gets its file when the picture is finished.
     """
-    model = plan.field.model
-    target = ContentType.objects.get_for_model(model)
-    images = GeneratedImage.objects.generate_many(
+    return Run.objects.prepare(
         [
             {
                 **plan.options,
-                "prompt": row.prompt,
-                "replaces": row.old_image,
-                "target_type": target,
-                "target_id": str(row.record.pk),
-                "target_field": plan.field.name,
-                "target_before": str(row.record.serializable_value(plan.field.attname) or ""),
+                **targets.columns(row.record, plan.field),
+                "prompt": row.text,
+                # What is only proposed replaces nothing yet.
+                "replaces": None if approve else row.old_image,
             }
             for row in rows
         ],
+        name=name,
         requested_by=requested_by,
-        request_id=request_id,
+        approve=approve,
+        source=str(plan.field.model._meta.verbose_name_plural),
+        ceiling=sum((row.price.amount for row in rows if row.price), Decimal(0)),
+        run_id=request_id,
     )
-    if isinstance(plan.field, models.ForeignKey):
-        column = plan.field.attname
-        for image in images:
-            # Told by the picture itself, not by its place in the list: the second of two presses
-            # gets the first one's pictures back, and then finds nothing left to change.
-            model._base_manager.filter(pk=image.target_id, **{column: image.replaces_id}).update(
-                **{column: image.pk}
-            )
-    return images

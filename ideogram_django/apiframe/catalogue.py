@@ -7,7 +7,7 @@ model accepts the schema that all Ideogram models share. Nothing here reads sett
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ideogram_django.apiframe import checking
@@ -39,6 +39,7 @@ __all__ = [
     "Model",
     "Prices",
     "Shape",
+    "SitePrices",
     "clean_request",
     "credits_for",
     "get_model",
@@ -46,6 +47,25 @@ __all__ = [
 ]
 
 Prices = Mapping[str, int | Mapping[str, int]]
+LastWord = Callable[[str, str, int | None], int | None]
+"""From model id, rendering speed and what the lists say, to what it costs."""
+
+
+class SitePrices(Prices):
+    """A site's list of prices, and its code that has the last word on each."""
+
+    def __init__(self, listed: Prices, last_word: LastWord) -> None:
+        self._listed = listed
+        self.last_word = last_word
+
+    def __getitem__(self, model_id: str) -> int | Mapping[str, int]:
+        return self._listed[model_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._listed)
+
+    def __len__(self) -> int:
+        return len(self._listed)
 
 
 def _(message: str) -> str:
@@ -71,9 +91,17 @@ def credits_for(model_id: str, rendering_speed: str, prices: Prices) -> int | No
     """
     if model_id in UNSUPPORTED:
         return None
+    speed = rendering_speed or DEFAULT_SPEED
+    listed = _listed_credits(model_id, speed, prices)
+    if isinstance(prices, SitePrices):
+        return _sound(prices.last_word(model_id, speed, listed))
+    return listed
+
+
+def _listed_credits(model_id: str, speed: str, prices: Prices) -> int | None:
     price = prices.get(model_id)
     if isinstance(price, Mapping):
-        return _sound(price.get(rendering_speed or DEFAULT_SPEED))
+        return _sound(price.get(speed))
     if price is not None:
         return _sound(price)
     known = MODELS.get(model_id)
@@ -85,7 +113,7 @@ def get_model(model_id: str, prices: Prices | None = None) -> Model:
 
     A model without a known price is returned too, with ``credits`` None.
     """
-    prices = prices or {}
+    prices = {} if prices is None else prices
     names = [name for name in (*MODELS, *prices) if name not in UNSUPPORTED]
     if not isinstance(model_id, str) or model_id not in names:
         raise InvalidRequest({"model": [_no_such_model(model_id, list(dict.fromkeys(names)))]})

@@ -15,6 +15,11 @@ WHOLE = frozenset(
 """Currencies without a smaller unit (ISO 4217)."""
 
 
+def plain(amount: Decimal | None) -> str | None:
+    """The amount for programs: no sign, no rounding, a point; ``None`` where there is none."""
+    return None if amount is None else f"{amount.normalize():f}"
+
+
 def price_text(amount: Decimal, currency: str) -> str:
     """The amount in the active language, with as many decimals as the currency or it needs.
 

@@ -15,6 +15,7 @@ from django.core.exceptions import ValidationError
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from ideogram_django import hooks
 from ideogram_django.apiframe import catalogue
 from ideogram_django.budget import limits
 from ideogram_django.budget.models import Charge
@@ -42,9 +43,14 @@ class Order:
     price: Price
 
 
+def prices(settings: AppSettings) -> catalogue.SitePrices:
+    """What this site asks for each model: ``PRICES``, and its hooks."""
+    return catalogue.SitePrices(settings.PRICES, hooks.current().credits)
+
+
 def price_of(settings: AppSettings, model: str, rendering_speed: str = "") -> Price | None:
     """The price of one picture; ``None`` where it is not known (such a model is not offered)."""
-    credits = catalogue.credits_for(model, rendering_speed, settings.PRICES)
+    credits = catalogue.credits_for(model, rendering_speed, prices(settings))
     return None if credits is None else money(settings, credits)
 
 

@@ -1,17 +1,18 @@
-"""Copying a finished picture into a record's own ``ImageField``, where a run asked for that."""
+"""Copying a finished picture into a record's own file field, where a run asked for that."""
 
 from __future__ import annotations
 
 import logging
 from typing import Any
 
-from django.core.exceptions import FieldDoesNotExist
 from django.core.files.storage import Storage, storages
 from django.db import models
 
 from ideogram_django import conf
 from ideogram_django.drains import files
+from ideogram_django.lifecycle import using
 from ideogram_django.models import GeneratedImage
+from ideogram_django.runs import targets
 
 logger = logging.getLogger(__name__)
 
@@ -19,14 +20,13 @@ logger = logging.getLogger(__name__)
 class Copy:
     """One copy, made ready: the record, its field, and the name under its own ``upload_to``."""
 
-    def __init__(
-        self, image: GeneratedImage, record: models.Model, field: models.FileField
-    ) -> None:
+    def __init__(self, image: GeneratedImage, record: models.Model, target: targets.Target) -> None:
         self.image = image
         self.record = record
-        self.field = field
+        self.target = target
+        self.field: Any = target.field
         suffix = str(image.file.name).rsplit(".", 1)[-1]
-        self.name = field.generate_filename(record, f"{image.uuid}.{suffix}")
+        self.name = self.field.generate_filename(record, f"{image.uuid}.{suffix}")
         self.source: Storage = storages[conf.current().STORAGE]
 
     def write(self) -> str:
@@ -34,17 +34,22 @@ class Copy:
         with files.opened(self.source, str(self.image.file.name)) as file:
             return files.save_copy(self.field.storage, self.name, file)
 
-    def link(self, name: str) -> None:
+    def link(self, name: str) -> bool:
         """Point the record at the copy, unless somebody changed the field meanwhile."""
-        attname = self.field.attname
-        before = self.image.target_before
-        unchanged = models.Q(**{attname: before})
-        if not before:
-            unchanged |= models.Q(**{f"{attname}__isnull": True})
-        records = type(self.record)._base_manager.filter(unchanged, pk=self.record.pk)
-        changed = records.update(**self._columns(name))
+        changed = self.target.unchanged.update(**self._columns(name))
         if not changed:
             logger.warning("%s was changed meanwhile; it keeps its own picture.", self.record)
+            return False
+        self.record.refresh_from_db()
+        using.attached(self.image, self.record, self.field.name)
+        return True
+
+    def remove(self, name: str) -> None:
+        """In a thread: delete what :meth:`write` wrote a moment ago and no record points at."""
+        try:
+            self.field.storage.delete(name)
+        except Exception:
+            logger.warning("The copy %s could not be deleted again", name, exc_info=True)
 
     def _columns(self, name: str) -> dict[str, Any]:
         columns: dict[str, Any] = {self.field.attname: name}
@@ -56,18 +61,17 @@ class Copy:
 
 
 def prepare(image: GeneratedImage) -> Copy | None:
-    """What is to be copied where; ``None`` where nothing is wanted, or its record is gone."""
-    if image.target_type is None or image.attached_at is not None or not image.target_field:
+    """What is to be copied where; ``None`` where nothing is wanted.
+
+    Nothing is before somebody has approved the picture, if its run asks; nor where the record is
+    gone, or holds something else by now.
+    """
+    if image.target_type_id is None or image.attached_at is not None:
         return None
-    record_class = image.target_type.model_class()
-    if record_class is None:
+    if image.run is not None and image.run.approve and not image.picked:
         return None
-    try:
-        field = record_class._meta.get_field(image.target_field)
-    except FieldDoesNotExist:
-        logger.warning("%s has no field %s any more", record_class, image.target_field)
+    target = targets.of(image)
+    if target is None or target.is_relation:
         return None
-    record = record_class._base_manager.filter(pk=image.target_id).first()
-    if record is None or not isinstance(field, models.FileField):
-        return None
-    return Copy(image, record, field)
+    record = target.unchanged.first()
+    return None if record is None else Copy(image, record, target)

@@ -50,11 +50,18 @@ def work_in_queue() -> None:
         wakeups.wake()
 
 
-def work(*, sync: bool, tidy: bool = False, linger: float = LINGER) -> bool:
+def work(
+    *,
+    sync: bool,
+    tidy: bool = False,
+    linger: float = LINGER,
+    meanwhile: Callable[[], None] | None = None,
+) -> bool:
     """One slice of work; True where something is still due that can be worked on.
 
     ``sync``: this is the sync process, whose heartbeat it leaves; ``tidy``: sweep up, too;
-    ``linger``: seconds to wait for more work before it ends.
+    ``linger``: seconds to wait for more work before it ends; ``meanwhile``: called about ten
+    times a second in this thread, to tell a person how far it is.
     """
     _drop_stale_connections()
     settings = conf.current()
@@ -62,7 +69,7 @@ def work(*, sync: bool, tidy: bool = False, linger: float = LINGER) -> bool:
     provider.beat(sync=sync)
     drain = _Drain(settings)
     try:
-        drain.run(sync=sync, linger=linger)
+        drain.run(sync=sync, linger=linger, meanwhile=meanwhile or _nothing)
     finally:
         drain.close()
     if tidy:
@@ -123,12 +130,13 @@ class _Drain:
         self.threads.shutdown(wait=False, cancel_futures=True)
         self.tools.close()
 
-    def run(self, *, sync: bool, linger: float) -> None:
+    def run(self, *, sync: bool, linger: float, meanwhile: Callable[[], None]) -> None:
         end = time.monotonic() + self.settings.DRAIN_SLICE
         idle_since: float | None = None
         self._ask_account(sync=sync)
         while True:
             over = time.monotonic() >= end
+            meanwhile()
             if not over:
                 self._feed_runs()
             self._hand_out(claim=not over)
@@ -297,6 +305,10 @@ class _Drain:
             if image.claim is not None
         ]
         transitions.renew(GeneratedImage.objects.all(), held, self.settings.LEASE)
+
+
+def _nothing() -> None:
+    """Nobody is watching."""
 
 
 def _fed(settings: AppSettings) -> None:

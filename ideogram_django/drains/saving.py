@@ -9,7 +9,6 @@ from typing import Any
 
 from django.core.files.storage import storages
 from django.db import transaction
-from django.utils import timezone
 
 from ideogram_django.drains import attaching, files
 from ideogram_django.drains.tasks import Task
@@ -189,9 +188,12 @@ class Saving:
         return self._attach(image) if mine else [self._remove(image, noted)]
 
     def _attach(self, image: GeneratedImage) -> Iterable[Task]:
+        # Somebody may have approved it since it was claimed.
+        image.refresh_from_db(fields=["picked", "attached_at"])
         copy = attaching.prepare(image)
         if copy is None:
-            settling.nothing_left(image)
+            if not settling.nothing_left(image):
+                let_go(image, after=0)
             return []
         return [task_for(image, copy.write, partial(self._attached, image, copy))]
 
@@ -203,13 +205,20 @@ class Saving:
                 logger.error("The file of %s could not be copied to its record", image.uuid)
                 settling.nothing_left(image)
             return []
+        linked = False
         with transaction.atomic():
-            copy.link(answer)
-            settling.nothing_left(image, attached_at=timezone.now())
-        return []
+            # First, so that of two who copied only one can link.
+            mine = settling.nothing_left(image)
+            if mine and (linked := copy.link(answer)):
+                settling.given(image)
+        return [] if linked else [task_for(image, partial(copy.remove, answer), _nothing)]
 
     def _remove(self, image: GeneratedImage, objects: Sequence[StoredObject]) -> Task:
         return task_for(image, lambda: files.remove(objects), lambda gone: files.forget(gone))
+
+
+def _nothing(answer: Any) -> None:
+    """What follows a step that nothing follows."""
 
 
 class _Download:

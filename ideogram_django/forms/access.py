@@ -1,30 +1,38 @@
-"""Who may do what with pictures in a form."""
+"""Who may do what with pictures at the rim: the site's hooks, asked in one place."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from ideogram_django import hooks
 from ideogram_django.models import GeneratedImage
 from ideogram_django.querysets import GeneratedImageQuerySet
 
 
 def viewable(user: Any) -> GeneratedImageQuerySet:
     """The pictures that this user may look at, and so may choose."""
-    pictures = GeneratedImage.objects.all()
-    if not getattr(user, "is_authenticated", False) or not user.is_active:
-        return pictures.none()
-    if user.has_perm("ideogram_django.view_generatedimage"):
-        return pictures
-    return pictures.requested_by(user)
+    return GeneratedImage.objects.all().visible_to(user)
 
 
 def may(user: Any, verb: str) -> bool:
-    """``generate``, ``add`` or ``view`` pictures; nobody in particular may nothing."""
-    return user is not None and bool(user.has_perm(f"ideogram_django.{verb}_generatedimage"))
+    """``generate``, ``add``, ``view``, ``change`` or ``delete`` pictures."""
+    return hooks.current().may(user, verb)
 
 
-def may_look_at(user: Any, picture: GeneratedImage) -> bool:
-    """As :func:`viewable`, for a picture that is at hand."""
-    if not getattr(user, "is_authenticated", False) or not user.is_active:
-        return False
-    return may(user, "view") or picture.requested_by_id == user.pk
+def shown_to(user: Any, pictures: Iterable[GeneratedImage | None]) -> list[GeneratedImage]:
+    """As :func:`viewable`, of pictures that are at hand.
+
+    One query for all of them; none on a site whose hooks hide nothing.
+    """
+    found = [picture for picture in pictures if picture is not None]
+    if not found or not getattr(user, "is_authenticated", False) or not user.is_active:
+        return []
+    site = hooks.current()
+    if hooks.hides_pictures(site):
+        keys = [picture.pk for picture in found]
+        seen = set(viewable(user).filter(pk__in=keys).values_list("pk", flat=True))
+        return [picture for picture in found if picture.pk in seen]
+    if site.may(user, "view"):
+        return found
+    return [picture for picture in found if picture.requested_by_id == user.pk]

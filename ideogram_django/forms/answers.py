@@ -45,6 +45,8 @@ class GenerationRequest:
     """Names in braces that still have to be filled from the record."""
     needs_all: bool = False
     """The prompt is the template as it was offered: every gap has to be filled with something."""
+    source: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    """What the offered text was made from, where it was made before the record was changed."""
     alt_text: str = ""
     decorative: bool = False
 
@@ -107,6 +109,10 @@ class UploadedPicture:
             decorative=self.decorative,
             checked=self.checked,
         )
+
+
+Answer = GeneratedImage | GenerationRequest | UploadedPicture | None
+"""What the form field's ``clean()`` returns."""
 
 
 def flat(error: ValidationError) -> ValidationError:

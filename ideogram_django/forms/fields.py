@@ -13,20 +13,20 @@ from django.db.models import ForeignKey, Model, QuerySet
 from django.forms.boundfield import BoundField
 from django.utils.translation import gettext_lazy as _
 
-from ideogram_django import conf
-from ideogram_django.forms import describing, ordering, prompts
-from ideogram_django.forms.access import may, may_look_at, viewable
-from ideogram_django.forms.answers import GenerationRequest, UploadedPicture, flat
+from ideogram_django import conf, wording
+from ideogram_django.forms import describing, ordering, sources
+from ideogram_django.forms.access import may, shown_to, viewable
+from ideogram_django.forms.answers import Answer, GenerationRequest, UploadedPicture, flat
+from ideogram_django.forms.plans import Plan
 from ideogram_django.forms.relatives import Relatives, relatives_of
 from ideogram_django.lifecycle import PARAMETERS, uploading, using
 from ideogram_django.models import GeneratedImage
+from ideogram_django.profiles.applying import Profiles
 from ideogram_django.statuses import IN_PROGRESS, Status
 from ideogram_django.widgets import GeneratedImageWidget, Make, Offer, Submitted, Words
 
-DEFAULTS = ("prompt_template", "model", *PARAMETERS)
+DEFAULTS = ("prompt_template", "profile", "model", *PARAMETERS)
 """Keywords of both fields that say what a new picture is to be like."""
-
-Answer = GeneratedImage | GenerationRequest | UploadedPicture | None
 
 
 class GeneratedImageField(forms.Field):
@@ -41,7 +41,8 @@ class GeneratedImageField(forms.Field):
     ``allow_upload``: by default for users who may add pictures.
     ``queryset``: narrows what can be chosen further.
     ``prompt_template``, ``model``, ``aspect_ratio`` and the API's other parameters: what a new
-    picture is to be like.
+    picture is to be like. ``profile``: the name of a prompt profile, which comes before them; its
+    template is used where the field has none.
     """
 
     widget = GeneratedImageWidget
@@ -83,7 +84,15 @@ class GeneratedImageField(forms.Field):
         self._name = ""
         self._initial: Any = None
         self._words: Words | None = None
+        self.profiles = Profiles()
+        """What is looked up once; a formset gives all its fields the same."""
         super().__init__(**kwargs)
+
+    def __deepcopy__(self, memo: Any) -> GeneratedImageField:
+        """Each form has a copy, and looks profiles up anew."""
+        copied: GeneratedImageField = super().__deepcopy__(memo)
+        copied.profiles = Profiles()
+        return copied
 
     def get_bound_field(self, form: Any, field_name: str) -> BoundField:
         """Get to know the form: its record fills the template, its initial picture is kept."""
@@ -139,6 +148,8 @@ class GeneratedImageField(forms.Field):
         if drafts:
             relatives = Relatives([*drafts, *([current] if current else [])])
         before = current.replaces if current is not None and current.replaces_id else None
+        seen = shown_to(self.user, [*found, before])
+        plan = self.plan if self.may_generate else None
         return Offer(
             current=current,
             required=self.required,
@@ -152,13 +163,22 @@ class GeneratedImageField(forms.Field):
                 self.may_upload or self.may_generate or describing.may_describe(self.user, current)
             ),
             words=self._words,
-            make=self._make() if self.may_generate else None,
+            make=self._make(plan) if plan else None,
+            why_not=plan.problem if plan else "",
+            stale=self._stale(current),
             drafts=drafts,
-            relatives=[one for one in found if may_look_at(self.user, one)],
-            before=before if before is not None and may_look_at(self.user, before) else None,
+            relatives=[one for one in found if one in seen],
+            before=before if before in seen else None,
             typical=relatives.typical,
             pause=relatives.pause,
         )
+
+    def _stale(self, current: GeneratedImage | None) -> str:
+        record, column = self._record, self._column
+        if record is None or column is None or record.pk is None:
+            return ""
+        changed = sources.changed(current, record, column.name)
+        return wording.out_of_date(sources.described(type(record), changed))
 
     def _drafts(self, submitted: Submitted, known: list[GeneratedImage | None]) -> Any:
         """What was made from this form already, when it comes back with errors."""
@@ -170,9 +190,11 @@ class GeneratedImageField(forms.Field):
         return list(using.drafts_of(picked).order_by("request_number")[:8])
 
     @property
-    def gaps(self) -> tuple[str, ...]:
-        """The columns that the prompt's template names."""
-        return prompts.gaps(self.defaults.get("prompt_template") or "")
+    def plan(self) -> Plan:
+        """How new pictures are made here."""
+        record = self._record
+        model = None if record is None else type(record)
+        return Plan.of(self.defaults, self.profiles, model=model)
 
     @property
     def may_generate(self) -> bool:
@@ -182,8 +204,8 @@ class GeneratedImageField(forms.Field):
     def may_upload(self) -> bool:
         return may(self.user, "add") if self.allow_upload is None else self.allow_upload
 
-    def _make(self) -> Make | None:
-        make = ordering.make_for(self.defaults, self._record)
+    def _make(self, plan: Plan) -> Make | None:
+        make = ordering.make_for(plan, self._record, self._column)
         return replace(make, count=0, terms="") if make and self.compact else make
 
     def has_changed(self, initial: Any, data: Any) -> bool:
@@ -306,7 +328,7 @@ class GeneratedImageField(forms.Field):
             raise self._error("switched_off")
         try:
             request = self._filled(
-                ordering.request_for(self.defaults, value, self._record, user=self.user)
+                ordering.request_for(self.plan, value, self._record, user=self.user)
             )
         except ValidationError as error:
             raise flat(error) from error

@@ -7,10 +7,14 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import prefetch_related_objects
+from django.utils.functional import cached_property
 
+from ideogram_django.forms import prompts
 from ideogram_django.forms.answers import GenerationRequest
 from ideogram_django.forms.fields import GeneratedImageField
+from ideogram_django.forms.plans import Plan
 from ideogram_django.forms.relatives import together
+from ideogram_django.profiles.applying import Profiles
 
 
 class GeneratedImageFormMixin:
@@ -52,18 +56,34 @@ class GeneratedImageFormSetMixin:
 
     form: Any
 
+    @cached_property
+    def _profiles(self) -> Profiles:
+        return Profiles()
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        """As always; all rows look the prompt profiles up together."""
+        super().add_fields(form, index)  # type: ignore[misc]
+        for field in form.fields.values():
+            if isinstance(field, GeneratedImageField):
+                field.profiles = self._profiles
+
     def get_queryset(self) -> Any:
         formset: Any = super()
         fetched = hasattr(self, "_queryset")
         records = formset.get_queryset()
         if not fetched:
             fields = self._picture_fields()
-            gaps = [gap for field in fields.values() for gap in field.gaps]
+            gaps = [gap for field in fields.values() for gap in self._gaps(field)]
             # What the prompts are made from: one query for each table, not for each record.
             paths = dict.fromkeys(gap.rpartition(".")[0].replace(".", "__") for gap in gaps)
             prefetch_related_objects(list(records), *filter(None, paths))
             together(list(records), list(fields))
         return records
+
+    def _gaps(self, field: GeneratedImageField) -> tuple[str, ...]:
+        """Of a field of the form's class, which outlives this request."""
+        plan = Plan.of(field.defaults, self._profiles, model=self.form._meta.model)
+        return prompts.gaps(plan.template)
 
     def _picture_fields(self) -> dict[str, GeneratedImageField]:
         columns = {column.name for column in self.form._meta.model._meta.concrete_fields}

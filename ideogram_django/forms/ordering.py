@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.utils.translation import gettext_lazy as _
@@ -15,14 +17,16 @@ from ideogram_django import conf, wording
 from ideogram_django.apiframe import catalogue
 from ideogram_django.budget import ledger, limits
 from ideogram_django.exceptions import InvalidRequest
-from ideogram_django.forms import prompts
-from ideogram_django.forms.access import may, may_look_at, viewable
+from ideogram_django.forms import prompts, sources
+from ideogram_django.forms.access import may, shown_to, viewable
 from ideogram_django.forms.answers import GenerationRequest, flat
+from ideogram_django.forms.plans import Plan
 from ideogram_django.forms.relatives import Relatives
 from ideogram_django.lifecycle import using, wishes
 from ideogram_django.models import GeneratedImage
 from ideogram_django.widgets import MOST_DRAFTS, Make, Offer, Submitted, Terms
 
+SOURCE = ("source_fingerprint", "source_digests")
 DRAFTS = 4
 """How many are proposed where they are cheap."""
 
@@ -30,33 +34,39 @@ DRAFTS = 4
 # --- what is offered ----------------------------------------------------------------------------
 
 
-def make_for(defaults: Mapping[str, Any], record: Model | None) -> Make | None:
-    """How a new picture can be had with a field's defaults; None where none can."""
+def make_for(plan: Plan, record: Model | None, column: Any = None) -> Make | None:
+    """How a new picture can be had with a field's plan; None where none can.
+
+    ``column``: the record's own column that the field stands for.
+    """
     settings = conf.current()
-    options = _options(defaults)
+    options = plan.effective
     model_id = options.get("model") or settings.DEFAULT_MODEL
     speed = options.get("rendering_speed") or ""
     price = ledger.price_of(settings, model_id, speed)
-    if price is None or not settings.SPENDING_ENABLED:
+    if price is None or not settings.SPENDING_ENABLED or plan.problem:
         return None
     try:
-        model = catalogue.get_model(model_id, settings.PRICES)
+        model = catalogue.get_model(model_id, ledger.prices(settings))
     except InvalidRequest:
         model = None
     drafts = model is not None and model.tier == "draft"
-    template = _template(defaults)
+    template = plan.template
     text = _offered(template, record)
     holes = _holes(template, record) if _saved(record) else []
     gaps = [name for name in prompts.gaps(template) if f"{{{name}}}" in text]
     titles = _titles(template, record)
-    terms = _terms(options, template, titles, holes)
+    terms = _terms(plan, titles, holes, record, column)
+    open_shape = (
+        model is not None and not options.get("resolution") and "aspect_ratio" not in plan.fixed
+    )
     return Make(
         price=wording.money(price.amount, price.currency),
         prompt=text,
         gaps=gaps,
         holes=[titles[name] for name in holes],
         shape=options.get("aspect_ratio") or "",
-        shapes=model.aspect_ratios if model is not None and not options.get("resolution") else (),
+        shapes=model.aspect_ratios if model is not None and open_shape else (),
         longest=catalogue.MAX_PROMPT,
         count=DRAFTS if drafts else 1,
         labels=[
@@ -64,48 +74,83 @@ def make_for(defaults: Mapping[str, Any], record: Model | None) -> Make | None:
             for count in range(1, MOST_DRAFTS + 1)
         ],
         terms=terms.sign() if terms else "",
+        profile=plan.profile,
+        before=plan.before,
+        after=plan.after,
+        fixed=[wording.parameter(name, value) for name, value in plan.fixed.items()],
     )
 
 
 def _terms(
-    options: Mapping[str, Any], template: str, titles: Mapping[str, str], holes: list[str]
+    plan: Plan,
+    titles: Mapping[str, str],
+    holes: list[str],
+    record: Model | None,
+    column: Any,
 ) -> Terms | None:
     try:
-        wish = wishes.check({**options, "prompt": "A picture"})
+        # Without the profile: what it says around the text is put there when the text is known.
+        wish = wishes.check({**plan.effective, "prompt": "A picture"})
     except ValidationError:
-        return None  # a system check tells the developer
+        return None  # a system check tells the developer, the profile's page the editor
+    options = {"model": wish.request.model, **wish.request.parameters}
     return Terms(
         price=str(wish.price.amount),
         currency=wish.price.currency,
-        options={"model": wish.request.model, **wish.request.parameters},
-        template=template,
+        options={
+            **{name: value for name, value in options.items() if name not in plan.fixed},
+            **({"profile": plan.profile} if plan.profile else {}),
+        },
+        template=plan.template,
         labels=dict(titles),
         holes=[titles[name] for name in holes],
+        version=plan.version,
+        made_for=_made_for(plan, record, column),
     )
+
+
+def _made_for(plan: Plan, record: Model | None, column: Any) -> dict[str, Any]:
+    """For which record the text is offered, and what it was made from, as plain values."""
+    if record is None or column is None:
+        return {}
+    found = sources.columns(record, plan.template, column)
+    target = found.pop("target_type")
+    if not _saved(record):
+        # What the record says is known when it is saved.
+        found = {"target_id": found["target_id"], "target_field": found["target_field"]}
+    return {"target_type": target.pk, **found}
 
 
 # --- with the form ------------------------------------------------------------------------------
 
 
 def request_for(
-    defaults: Mapping[str, Any], value: Submitted, record: Model | None, *, user: Any
+    plan: Plan, value: Submitted, record: Model | None, *, user: Any
 ) -> GenerationRequest:
     """What the form asks for, checked and priced. ``ValidationError`` for what cannot be."""
-    template = _template(defaults)
+    if plan.problem:
+        raise ValidationError(plan.problem, code="profile")
+    template = plan.template
     prompt = value.prompt
     if not value.edited and _saved(record) and _holes(template, record):
         # The text that was offered has a hole; what the record says by now may fill it.
         prompt = template
     terms = Terms.read(value.terms)
-    return _request(
-        _options(defaults),
+    gaps = tuple(name for name in prompts.gaps(template) if f"{{{name}}}" in prompt)
+    request = _request(
+        plan.options,
         value,
         prompt=prompt,
-        gaps=tuple(name for name in prompts.gaps(template) if f"{{{name}}}" in prompt),
+        gaps=gaps,
         needs_all=not value.edited,
         terms=terms,
         user=user,
     )
+    if gaps or terms is None:
+        return request
+    # The text was made from what the record said when it was offered, edited or not.
+    source = {name: terms.made_for[name] for name in SOURCE if name in terms.made_for}
+    return replace(request, source=MappingProxyType(source))
 
 
 def check_limits(request: GenerationRequest, user: Any) -> None:
@@ -129,6 +174,14 @@ def _request(
 ) -> GenerationRequest:
     chosen = {**options, **({"aspect_ratio": value.shape} if value.shape else {})}
     wish = wishes.check({**chosen, "prompt": prompt})
+    if terms is not None and terms.version != wish.columns.get("profile_version"):
+        raise ValidationError(
+            _(
+                "The prompt profile was changed meanwhile. Look at the text that will be sent, "
+                "and send the form again. Nothing was spent."
+            ),
+            code="profile_changed",
+        )
     price = wish.price
     if terms is not None and (terms.price, terms.currency) != (str(price.amount), price.currency):
         raise ValidationError(
@@ -189,16 +242,17 @@ def order(user: Any, value: Submitted) -> Ordered:
     earlier = _earlier(user, value, [one for one in (current, *found) if one is not None])
     shown = drafts or earlier
     told = Relatives([*shown, *found])
+    relatives = [*(earlier if drafts else []), *found]
+    before = current.replaces if current is not None and current.replaces_id else None
+    seen = shown_to(user, [*relatives, before])
     return Ordered(
         problem=problem,
         offer=Offer(
             current=current,
             may_view=may(user, "view"),
             drafts=shown,
-            relatives=[
-                one for one in [*(earlier if drafts else []), *found] if may_look_at(user, one)
-            ],
-            before=_before(current, user),
+            relatives=[one for one in relatives if one in seen],
+            before=before if before in seen else None,
             typical=told.typical,
             pause=told.pause,
         ),
@@ -215,7 +269,10 @@ def _made(user: Any, value: Submitted, terms: Terms | None) -> list[GeneratedIma
     _check_gaps(value, terms)
     request = _request(terms.options, value, prompt=value.prompt, terms=terms, user=user)
     check_limits(request, user)
-    return request.generate_all()
+    columns = dict(terms.made_for)
+    if columns:
+        columns["target_type"] = ContentType.objects.get_for_id(columns["target_type"])
+    return request.generate_all(**columns)
 
 
 def _check_gaps(value: Submitted, terms: Terms) -> None:
@@ -249,20 +306,7 @@ def _earlier(user: Any, value: Submitted, known: list[GeneratedImage]) -> list[G
     return list(using.drafts_of(picked).order_by("request_number")[:MOST_DRAFTS])
 
 
-def _before(current: GeneratedImage | None, user: Any) -> GeneratedImage | None:
-    before = current.replaces if current is not None and current.replaces_id else None
-    return before if before is not None and may_look_at(user, before) else None
-
-
 # --- parts --------------------------------------------------------------------------------------
-
-
-def _options(defaults: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in defaults.items() if name != "prompt_template"}
-
-
-def _template(defaults: Mapping[str, Any]) -> str:
-    return str(defaults.get("prompt_template") or "")
 
 
 def _saved(record: Model | None) -> bool:

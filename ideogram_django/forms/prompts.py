@@ -1,32 +1,61 @@
-"""Prompt templates: ``"{title}, in the style of {author.style}"``.
+"""Prompt templates: ``"{title|truncatewords:8}, in the style of {author.style}"``.
 
 A gap names a column of the record, over foreign keys with dots, and nothing else: never a
 method, never an attribute. ``str.format`` would read whatever an editor writes between braces.
+Behind the name may stand some of Django's own text filters: :data:`FILTERS`, and no others.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist, ValidationError
 from django.db import models
+from django.template import defaultfilters
+from django.utils import timezone
 from django.utils.text import capfirst, get_text_list
 from django.utils.translation import gettext, ngettext
 
-_GAP = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)\}")
+_NAME = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*"
+_FILTER = r'\|[a-z]+(?::(?:[0-9]{1,4}|"[^"{}|]*"))?'
+_GAP = re.compile(rf"\{{({_NAME}(?:{_FILTER})*)\}}")
+
+
+def _date(value: Any, *pattern: str) -> Any:
+    """A moment in the site's or the reader's time zone, as templates show it."""
+    if isinstance(value, datetime) and timezone.is_aware(value):
+        value = timezone.localtime(value)
+    return defaultfilters.date(value, *pattern)
+
+
+NOTHING, NUMBER, TEXT = r"", r":[0-9]+", r':"[^"]*"'
+FILTERS: Mapping[str, tuple[Callable[..., Any], str]] = {
+    "capfirst": (defaultfilters.capfirst, NOTHING),
+    "date": (_date, f"({TEXT})?"),
+    "default": (defaultfilters.default, TEXT),
+    "lower": (defaultfilters.lower, NOTHING),
+    "striptags": (defaultfilters.striptags, NOTHING),
+    "title": (defaultfilters.title, NOTHING),
+    "truncatechars": (defaultfilters.truncatechars, NUMBER),
+    "truncatewords": (defaultfilters.truncatewords, NUMBER),
+    "upper": (defaultfilters.upper, NOTHING),
+}
+"""The filters of a gap, as in Django's templates, and what each takes behind a colon."""
 
 
 def gaps(template: str) -> tuple[str, ...]:
-    """The names between braces, each once, in order."""
+    """What stands between braces, each once, in order: a name, perhaps with filters."""
     return tuple(dict.fromkeys(_GAP.findall(template)))
 
 
 def fill(template: str, record: models.Model, allowed: Collection[str] | None = None) -> str:
     """The template with its gaps filled from the record.
 
-    Only names in ``allowed`` are filled (default: the template's own); other braces are text.
-    Raises ``LookupError`` for an allowed name that is no column.
+    Only gaps in ``allowed`` are filled (default: the template's own); other braces are text.
+    Raises ``LookupError`` for an allowed gap that names no column, or no filter that there is.
     """
 
     def value(match: re.Match[str]) -> str:
@@ -56,8 +85,8 @@ def guessed_empty(template: str, text: str) -> list[str]:
 
 
 def title(model: type[models.Model], name: str) -> str:
-    """What people call the column: "Title", "Author (name)"."""
-    first, *rest = name.split(".")
+    """What people call the gap's column: "Title", "Author (name)"."""
+    first, *rest = name.partition("|")[0].split(".")
     column = _column(model, first)
     text = str(capfirst(column.verbose_name))
     if not rest or column.related_model is None:
@@ -79,17 +108,19 @@ def missing(titles: Iterable[str]) -> ValidationError:
 
 
 def unknown(template: str, model: type[models.Model]) -> list[str]:
-    """The gaps that name no column of this model or of what it points to."""
-    return [name for name in gaps(template) if not _is_column(model, name)]
+    """The gaps that name no column of this model or of what it points to, or no filter."""
+    return [name for name in gaps(template) if not _is_sound(model, name)]
 
 
-def _is_column(model: type[models.Model], name: str) -> bool:
-    for part in name.split("."):
-        try:
-            field = _column(model, part)
-        except LookupError:
-            return False
-        model = field.related_model  # type: ignore[assignment]
+def _is_sound(model: type[models.Model], gap: str) -> bool:
+    name, *filters = gap.split("|")
+    try:
+        for part in name.split("."):
+            model = _column(model, part).related_model  # type: ignore[assignment]
+        for one in filters:
+            _filter(one)
+    except LookupError:
+        return False
     return True
 
 
@@ -103,7 +134,29 @@ def _column(model: type[models.Model] | None, name: str) -> models.Field[object,
     return field
 
 
-def _value(record: models.Model, name: str) -> str:
+def _value(record: models.Model, gap: str) -> str:
+    name, *filters = gap.split("|")
+    value = _read(record, name)
+    for one in filters:
+        try:
+            function, argument = _filter(one)
+        except LookupError as error:
+            raise LookupError(gap) from error
+        value = function("" if value is None else value, *argument)
+    return "" if value is None else str(value)
+
+
+def _filter(text: str) -> tuple[Callable[..., Any], list[Any]]:
+    """``truncatewords:8`` as a function and what it is given. ``LookupError`` for no such one."""
+    name, _colon, given = text.partition(":")
+    function, takes = FILTERS.get(name, (None, ""))
+    if function is None or not re.fullmatch(takes, text[len(name) :]):
+        raise LookupError(text)
+    return function, [given[1:-1] if given.startswith('"') else int(given)] if given else []
+
+
+def _read(record: models.Model, name: str) -> Any:
+    """What stands in the column; of a choice what people read."""
     first, _dot, rest = name.partition(".")
     field = _column(type(record), first)
     try:
@@ -111,10 +164,10 @@ def _value(record: models.Model, name: str) -> str:
     except ObjectDoesNotExist:  # a required foreign key that is not set yet
         value = None
     if value is None:
-        return ""
+        return None
     if rest:
         if not isinstance(value, models.Model):
             raise LookupError(name)
-        return _value(value, rest)
+        return _read(value, rest)
     display = getattr(record, f"get_{field.name}_display", None)
-    return str(display() if field.choices and callable(display) else value)
+    return display() if field.choices and callable(display) else value

@@ -4,7 +4,7 @@
 are checked and priced; ``requesting`` makes rows of them; ``steering`` is what people may ask of a
 row. ``sending`` gets a request to the provider, once; ``settling`` takes in what the provider
 answers and what became of the file; ``watching`` says how often it is asked, and asks sooner while
-somebody looks on; ``uploading`` takes in people's own work.
+somebody looks on; ``uploading`` takes in people's own work, ``adopting`` what was made before.
 
 These modules take instances and querysets and never import the models, so that models and
 querysets can offer them as their verbs.

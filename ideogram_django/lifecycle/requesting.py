@@ -11,8 +11,10 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from ideogram_django import conf, wakeups
+from ideogram_django import conf, signals, wakeups
 from ideogram_django.budget import ledger
+from ideogram_django.lifecycle.columns import SiteColumns
+from ideogram_django.lifecycle.transitions import announce_all
 from ideogram_django.lifecycle.wishes import Wish, check_all, request_of
 from ideogram_django.statuses import Status
 
@@ -82,6 +84,7 @@ def generate_many(
             # The database's clock decides what is due; a row may wait a moment, never be early.
             image.next_check_at = now
         created = queryset.bulk_create(images, batch_size=1000)
+        announce_all(created, signals.image_requested)
         wakeups.wake_after_commit(using=queryset.db)
         return created
 
@@ -132,12 +135,13 @@ def _rows(
     bulk: bool | None,
 ) -> list[GeneratedImage]:
     batch = request_id or uuid.uuid4() if len(wishes) > 1 else request_id
+    site = SiteColumns(user)
     return [
         queryset.model(
             **{
                 "batch": batch,
                 "typed_prompt": wish.request.prompt,
-                **wish.columns,
+                **site.under(wish.columns),
                 **wish.request.parameters,
             },
             prompt=wish.request.prompt,

@@ -20,6 +20,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
+from ideogram_django import signals
 from ideogram_django.apiframe import payloads, signatures
 from ideogram_django.apiframe.catalogue import CleanRequest
 from ideogram_django.budget import ledger
@@ -142,9 +143,9 @@ def accepted(image: GeneratedImage, job_id: str, *, first_check: float) -> bool:
 def _note_job(image: GeneratedImage, charge: Charge, job_id: str) -> bool:
     """Note the charge's job; one that a webhook named before comes first. Is it this one?"""
     heard = row(image).values_list("job_id", flat=True).first()
-    Charge.objects.filter(pk=charge.pk, job_id__isnull=True).update(
-        job_id=heard or job_id, maybe_sent=True
-    )
+    named = Charge.objects.filter(pk=charge.pk, job_id__isnull=True)
+    if named.update(job_id=heard or job_id, maybe_sent=True):
+        announce(image, signals.image_submitted)
     charge.refresh_from_db()
     if charge.job_id == job_id:
         return True
@@ -238,7 +239,7 @@ def _failed_unsent(image: GeneratedImage, proof: Q, code: ErrorCode, detail: str
         )
         if failed:
             ledger.release(_charge(image))
-            announce(image)
+            announce(image, signals.image_failed)
 
 
 def give_up_unknown(image: GeneratedImage) -> None:
@@ -256,7 +257,7 @@ def give_up_unknown(image: GeneratedImage) -> None:
         )
         if failed:
             ledger.settle(_charge(image), None)
-            announce(image)
+            announce(image, signals.image_failed)
 
 
 def is_lost(image: GeneratedImage) -> bool:

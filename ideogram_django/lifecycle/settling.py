@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Now
 
+from ideogram_django import signals
 from ideogram_django.apiframe import failures
 from ideogram_django.apiframe.payloads import Job, JobStatus, WebhookCall
 from ideogram_django.budget import ledger
@@ -91,7 +92,7 @@ def heard(rows: GeneratedImageQuerySet, uuid: UUID, attempt: int, call: WebhookC
     if changed and to is Status.FAILED:
         image = rows.filter(uuid=uuid, attempt=attempt).first()
         if image is not None:
-            announce(image)
+            announce(image, signals.image_failed)
     return changed
 
 
@@ -215,7 +216,7 @@ def _failed(
             )
         _close_failed(image, credits=credits, refundable=refundable)
         if failed:
-            announce(image)
+            announce(image, signals.image_failed)
 
 
 def _close_failed(image: GeneratedImage, *, credits: int | None, refundable: bool) -> None:
@@ -238,9 +239,9 @@ def _close_failed(image: GeneratedImage, *, credits: int | None, refundable: boo
 def _name_job(image: GeneratedImage, charge: Charge) -> None:
     """A webhook may have named the job before any answer did; the ledger names it as well."""
     if charge.job_id is None and image.job_id:
-        type(charge)._base_manager.filter(pk=charge.pk, job_id__isnull=True).update(
-            job_id=image.job_id, maybe_sent=True
-        )
+        named = type(charge)._base_manager.filter(pk=charge.pk, job_id__isnull=True)
+        if named.update(job_id=image.job_id, maybe_sent=True):
+            announce(image, signals.image_submitted)
 
 
 def missing(image: GeneratedImage, *, next_check: float) -> None:
@@ -283,7 +284,7 @@ def completed(image: GeneratedImage, *, name: str, **facts: Any) -> bool:
         ledger.settle(charge, image.charged_credits)
         charge.refresh_from_db()
         row(image).update(cost=Coalesce(F("cost"), charge.charged))
-    announce(image)
+    announce(image, signals.image_completed)
     return True
 
 
@@ -302,7 +303,7 @@ def unusable(image: GeneratedImage, code: ErrorCode, detail: str) -> None:
         )
         if failed:
             _close_failed(image, credits=image.charged_credits, refundable=False)
-            announce(image)
+            announce(image, signals.image_failed)
 
 
 def widths_stored(image: GeneratedImage, new: list[dict[str, Any]], *, color: str) -> bool:
@@ -317,10 +318,18 @@ def widths_stored(image: GeneratedImage, new: list[dict[str, Any]], *, color: st
     )
 
 
-def nothing_left(image: GeneratedImage, **changes: Any) -> bool:
-    """Everything that follows completion is done; the row is never due again."""
+def nothing_left(image: GeneratedImage) -> bool:
+    """Everything that follows completion is done; the row is never due again by itself.
+
+    False where it was approved a moment ago: then a copy may be wanted.
+    """
     return bool(
         row(image)
-        .filter(claim=image.claim, status=Status.COMPLETED)
-        .update(next_check_at=None, **UNHELD, **changes)
+        .filter(claim=image.claim, status=Status.COMPLETED, picked=image.picked)
+        .update(next_check_at=None, **UNHELD)
     )
+
+
+def given(image: GeneratedImage) -> None:
+    """A record has its copy of this picture."""
+    row(image).update(attached_at=Now())

@@ -11,10 +11,18 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from ideogram_django import conf, wakeups
+from ideogram_django import conf, signals, wakeups
 from ideogram_django.budget import ledger
 from ideogram_django.budget.amounts import price_text
-from ideogram_django.lifecycle.transitions import UNHELD, charged, later, move, row
+from ideogram_django.lifecycle.transitions import (
+    UNHELD,
+    announce,
+    announce_all,
+    charged,
+    later,
+    move,
+    row,
+)
 from ideogram_django.lifecycle.wishes import PARAMETERS, Wish, check, request_of
 from ideogram_django.statuses import ChargeState, ErrorCode, Status
 
@@ -90,6 +98,7 @@ def start_many(images: Sequence[GeneratedImage], *, requested_by: Any = None) ->
                     next_check_at=later(0),
                 ):
                     raise _too_late()
+        announce_all(images, signals.image_requested)
         wakeups.wake_after_commit()
     for image in images:
         image.refresh_from_db()
@@ -167,6 +176,7 @@ def cancel(image: GeneratedImage) -> None:
         image.refresh_from_db()
         if image.charge is not None:
             ledger.release(image.charge)
+        announce(image, signals.image_cancelled)
 
 
 def refresh(image: GeneratedImage) -> None:
@@ -250,6 +260,7 @@ def _new_attempt(image: GeneratedImage, wish: Wish, requested_by: Any) -> None:
             **UNHELD,
         ):
             raise _too_late()
+        announce(image, signals.image_requested)
 
 
 def _order(image: GeneratedImage, wish: Wish, *, attempt: int) -> ledger.Order:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -11,6 +10,7 @@ from uuid import UUID, uuid4
 from django.db import transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet, Value
 from django.db.models.functions import Now
+from django.dispatch import Signal
 
 from ideogram_django import signals
 from ideogram_django.budget.models import Charge
@@ -19,8 +19,6 @@ from ideogram_django.statuses import OPEN_ERRORS, Status
 if TYPE_CHECKING:
     from ideogram_django.models import GeneratedImage
     from ideogram_django.querysets import GeneratedImageQuerySet
-
-logger = logging.getLogger(__name__)
 
 FOLLOWS: Mapping[Status, frozenset[Status]] = {
     Status.DRAFT: frozenset({Status.PENDING}),
@@ -136,23 +134,23 @@ def let_go(image: GeneratedImage, *, after: float, **changes: Any) -> bool:
     )
 
 
-def announce(image: GeneratedImage) -> None:
-    """Send the signal for a final status after the commit; receivers get the saved row."""
-    model, pk = type(image), image.pk
+def announce(image: GeneratedImage, signal: Signal, **arguments: Any) -> None:
+    """Send a signal about the picture after the commit; receivers get the saved row."""
+    announce_all([image], signal, **arguments)
+
+
+def announce_all(images: Sequence[GeneratedImage], signal: Signal, **arguments: Any) -> None:
+    """As :func:`announce` for each; one query for all of them, and none where nobody listens."""
+    if not images:
+        return
+    model, keys = type(images[0]), [image.pk for image in images]
 
     def send() -> None:
-        try:
-            saved = model._base_manager.get(pk=pk)
-        except model.DoesNotExist:
+        if not signal.has_listeners(model):
             return
-        signal = {
-            Status.COMPLETED: signals.image_completed,
-            Status.FAILED: signals.image_failed,
-        }.get(Status(saved.status))
-        if signal is None:
-            return
-        for receiver, outcome in signal.send_robust(sender=model, image=saved):
-            if isinstance(outcome, Exception):
-                logger.error("Receiver %r failed for %s", receiver, saved.uuid, exc_info=outcome)
+        saved = model._base_manager.in_bulk(keys)
+        for key in keys:
+            if key in saved:
+                signals.deliver(signal, model, image=saved[key], **arguments)
 
-    transaction.on_commit(send, robust=True)
+    transaction.on_commit(send, using=images[0]._state.db, robust=True)

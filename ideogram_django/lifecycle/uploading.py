@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf, wakeups
 from ideogram_django.exceptions import PictureError
+from ideogram_django.lifecycle.columns import SiteColumns
 from ideogram_django.statuses import ErrorCode, ObjectKind, Status
 
 if TYPE_CHECKING:
@@ -71,16 +72,12 @@ def from_upload(
     transaction that note is rolled back with the rest.
     """
     found = checked or check_upload(file)
-    alias = conf.current().STORAGE
-    model = queryset.model
-    field: Any = model._meta.get_field("file")
-    objects: Any = model._meta.get_field("objects_stored").related_model
-    image = model(
+    user = requested_by if getattr(requested_by, "pk", None) else None
+    image = queryset.model(
+        **SiteColumns(user).under({"alt_text": alt_text, "decorative": decorative}),
         status=Status.COMPLETED,
         uploaded=True,
-        requested_by=requested_by if getattr(requested_by, "pk", None) else None,
-        alt_text=alt_text,
-        decorative=decorative,
+        requested_by=user,
         width=found.width,
         height=found.height,
         format=found.format,
@@ -89,20 +86,50 @@ def from_upload(
         sha256=_sha256(file),
         finished_at=timezone.now(),
     )
-    noted = objects._base_manager.create(
-        name=field.generate_filename(image, f"picture.{found.extension}"),
+    store(queryset, image, file, extension=found.extension)
+    return image
+
+
+def store(
+    queryset: GeneratedImageQuerySet,
+    image: GeneratedImage,
+    file: File[bytes],
+    *,
+    extension: str,
+    **changes: Any,
+) -> None:
+    """Write the checked file of a finished picture and insert its row; see :func:`insert`."""
+    alias = conf.current().STORAGE
+    field: Any = queryset.model._meta.get_field("file")
+    noted = stored_objects(queryset).create(
+        name=field.generate_filename(image, f"picture.{extension}"),
         storage=alias,
         kind=ObjectKind.ORIGINAL,
     )
     file.seek(0)
     name = storages[alias].save(noted.name, File(_binary(file), name=noted.name))
     with transaction.atomic(using=queryset.db):
-        image.file.name = name
-        image.save(using=queryset.db, force_insert=True)
-        objects._base_manager.filter(pk=noted.pk).update(name=name, image=image, linked_at=Now())
-        model._base_manager.filter(pk=image.pk).update(next_check_at=Now())
-        wakeups.wake_after_commit(using=queryset.db)
-    return image
+        insert(queryset, image, name, **changes)
+        stored_objects(queryset).filter(pk=noted.pk).update(name=name, image=image, linked_at=Now())
+
+
+def insert(
+    queryset: GeneratedImageQuerySet, image: GeneratedImage, name: str, **changes: Any
+) -> None:
+    """Insert the row of a finished picture whose file is stored; the drain makes its widths.
+
+    ``changes``: what inserting sets by itself and shall be otherwise. Call inside ``atomic()``.
+    """
+    image.file.name = name
+    image.save(using=queryset.db, force_insert=True)
+    queryset.model._base_manager.filter(pk=image.pk).update(next_check_at=Now(), **changes)
+    wakeups.wake_after_commit(using=queryset.db)
+
+
+def stored_objects(queryset: GeneratedImageQuerySet) -> Any:
+    """The notes about what is in the storage; their model may not be imported here."""
+    relation: Any = queryset.model._meta.get_field("objects_stored")
+    return relation.related_model._base_manager
 
 
 def earlier_upload(

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ideogram_django import usage
+from django.db.models import Model
+
+from ideogram_django import signals, usage
+from ideogram_django.lifecycle.transitions import announce
 from ideogram_django.statuses import IN_PROGRESS
 
 if TYPE_CHECKING:
@@ -65,6 +68,11 @@ def pick(image: GeneratedImage) -> None:
     if others.exists():
         others.filter(picked=True).update(picked=False)
         drafts.filter(pk=image.pk, picked=False).update(picked=True)
+
+
+def attached(image: GeneratedImage, record: Model, field: str) -> None:
+    """Tell the site, after the commit, that a record got this picture."""
+    announce(image, signals.image_attached, record=record, field=field)
 
 
 def describe(image: GeneratedImage, *, alt_text: str, decorative: bool) -> bool:

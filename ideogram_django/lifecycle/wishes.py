@@ -15,6 +15,7 @@ from ideogram_django.apiframe import catalogue
 from ideogram_django.apiframe.catalogue import CleanRequest
 from ideogram_django.budget import ledger
 from ideogram_django.exceptions import InvalidRequest, Problem
+from ideogram_django.lifecycle.columns import COLUMNS
 from ideogram_django.lifecycle.references import (
     REFERENCES,
     plain_references,
@@ -27,25 +28,6 @@ if TYPE_CHECKING:
 
 PARAMETERS = catalogue.PARAMETERS
 """The API's own names, beside ``prompt`` and ``model``; its ``image`` is ``reference_image``."""
-COLUMNS = (
-    "alt_text",
-    "batch",
-    "decorative",
-    "extra",
-    "parent",
-    "priority",
-    "profile",
-    "profile_version",
-    "replaces",
-    "run",
-    "source_fingerprint",
-    "target_before",
-    "target_field",
-    "target_id",
-    "target_type",
-    "typed_prompt",
-)
-"""What else a caller may set on a new picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +52,7 @@ def check(
     unknown = sorted(set(options) - {"prompt", "model", *PARAMETERS, *COLUMNS})
     if unknown:
         raise TypeError(f"generate() got unexpected arguments: {', '.join(unknown)}")
-    options = (profiles or Profiles()).apply(options)
+    options = (profiles or Profiles()).apply(options, default_model=settings.DEFAULT_MODEL)
     parameters = plain_references(
         {name: options[name] for name in PARAMETERS if options.get(name) is not None}
     )
@@ -79,7 +61,7 @@ def check(
             prompt=options.get("prompt", ""),
             model=options.get("model") or settings.DEFAULT_MODEL,
             parameters=with_public_addresses(parameters),
-            prices=settings.PRICES,
+            prices=ledger.prices(settings),
         )
     except InvalidRequest as invalid:
         raise as_validation_error(invalid) from invalid

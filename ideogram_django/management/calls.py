@@ -13,6 +13,7 @@ from ideogram_django import transport
 from ideogram_django.apiframe import catalogue, signatures
 from ideogram_django.apiframe.client import Client, user_agent
 from ideogram_django.apiframe.payloads import Account
+from ideogram_django.budget import ledger
 from ideogram_django.conf import AppSettings
 from ideogram_django.exceptions import (
     AccountError,
@@ -106,7 +107,7 @@ def _balance(account: Account, settings: AppSettings) -> Iterator[Finding]:
     if account.credits is None:
         yield warning("Balance", "The provider does not tell the balance.", "Look it up there.")
         return
-    each = catalogue.credits_for(settings.DEFAULT_MODEL, "", settings.PRICES) or 1
+    each = catalogue.credits_for(settings.DEFAULT_MODEL, "", ledger.prices(settings)) or 1
     waiting = GeneratedImage.objects.filter(status=Status.PENDING).aggregate(
         total=Sum("charge__expected_credits")
     )

@@ -106,7 +106,11 @@ def provider_is_not_paused(settings: AppSettings) -> Iterator[Finding]:
 
 
 def queue_answers(settings: AppSettings) -> Iterator[Finding]:
-    """Redis, and whether a worker listens."""
+    """Redis, and whether a worker listens. Other queues do not tell; the heartbeat does."""
+    if not wakeups.can_count():
+        name = type(wakeups.dispatcher()).__name__
+        yield ok("Queue", f"Workers are woken by {name}, which does not tell who listens.")
+        return
     workers = wakeups.worker_count()
     if workers is None:
         yield problem(

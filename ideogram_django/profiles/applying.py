@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from ideogram_django.apiframe.catalogue import MODELS
 from ideogram_django.profiles.models import ProfileVersion
 
 
@@ -37,8 +38,17 @@ class Profiles:
     def __init__(self) -> None:
         self._found: dict[str, ProfileVersion] = {}
 
-    def apply(self, options: Mapping[str, Any]) -> dict[str, Any]:
+    def find(self, name: str) -> ProfileVersion:
+        """As :func:`find`, once for each name."""
+        version = self._found.get(name)
+        if version is None:
+            version = self._found[name] = find(name)
+        return version
+
+    def apply(self, options: Mapping[str, Any], *, default_model: str = "") -> dict[str, Any]:
         """The request as its ``profile`` wants it; without one, as it is.
+
+        ``default_model``: where neither the request nor the profile names one.
 
         A request that names a ``profile_version`` was composed before (variations, another
         model): it keeps both as a memory. ``ValidationError`` beside each parameter that the
@@ -47,10 +57,12 @@ class Profiles:
         name = options.get("profile")
         if not name or options.get("profile_version") is not None:
             return dict(options)
-        version = self._found.get(name)
-        if version is None:
-            version = self._found[name] = find(name)
+        version = self.find(name)
         fixed = version.locked
+        model = MODELS.get(fixed.get("model") or options.get("model") or default_model)
+        if model is not None and "style_type" in fixed:
+            # Where the profile leaves the model open: families spell the same style differently.
+            fixed["style_type"] = _spelled(fixed["style_type"], model.style_types)
         problems = {
             one: ValidationError(
                 _("The prompt profile “%(name)s” fixes this to “%(value)s”."),
@@ -58,7 +70,7 @@ class Profiles:
                 {"name": name, "value": value},
             )
             for one, value in fixed.items()
-            if options.get(one) not in (None, "", value)
+            if str(options.get(one) or value).casefold() != value.casefold()
         }
         if problems:
             raise ValidationError(problems)
@@ -72,3 +84,7 @@ class Profiles:
             "profile": name,
             "profile_version": version.number,
         }
+
+
+def _spelled(value: str, known: Iterable[str]) -> str:
+    return next((one for one in known if one.casefold() == value.casefold()), value)

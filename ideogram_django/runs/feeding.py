@@ -6,6 +6,7 @@ same money: what one has started, the other one sees.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -23,6 +24,8 @@ from ideogram_django.runs import preparing, reporting, steering
 from ideogram_django.runs.models import Run
 from ideogram_django.statuses import RunPause, RunState
 
+logger = logging.getLogger(__name__)
+
 
 def feed(settings: AppSettings) -> int:
     """Start what every running run has room and money for, the longest unfed run first.
@@ -32,10 +35,20 @@ def feed(settings: AppSettings) -> int:
     """
     if not settings.SPENDING_ENABLED:
         return 0
-    return sum(
-        _feed(run, settings)
-        for run in Run.objects.running().order_by(F("fed_at").asc(nulls_first=True))
-    )
+    hungry_first = Run.objects.running().order_by(F("fed_at").asc(nulls_first=True))
+    return sum(feed_one(run, settings) for run in hungry_first)
+
+
+def feed_one(run: Run, settings: AppSettings) -> int:
+    """Start what this run has room and money for now. The same lock as in a drain."""
+    if not settings.SPENDING_ENABLED:
+        return 0
+    try:
+        return _feed(run, settings)
+    except ValidationError as error:
+        # Somebody took the money, or a picture, between our look and our grasp: next time.
+        logger.info("Run %s waits: %s", run.uuid, " ".join(error.messages))
+        return 0
 
 
 def hungry(settings: AppSettings) -> bool:
@@ -48,8 +61,19 @@ def hungry(settings: AppSettings) -> bool:
     if running.filter(~Exists(busy)).exists():
         return True
     return any(
-        run.at_once > run.images.in_progress().count() for run in running.filter(Exists(waiting))
+        run.at_once > run.images.in_progress().count() and not _waits_for_refunds(run)
+        for run in running.filter(Exists(waiting))
     )
+
+
+def _waits_for_refunds(run: Run) -> bool:
+    """At its ceiling, but what is reserved may still be given back: a failure costs nothing."""
+    if run.ceiling is None:
+        return False
+    reserved, charged = reporting.committed(run)
+    following = run.pictures.drafts().filter(error_code="").first()
+    needed = (following.price if following is not None else None) or Decimal(0)
+    return reserved > 0 and run.ceiling < reserved + charged + needed
 
 
 def _feed(run: Run, settings: AppSettings) -> int:
@@ -68,7 +92,7 @@ def _feed(run: Run, settings: AppSettings) -> int:
         chosen, reason = _affordable(run, priced)
         if chosen:
             lifecycle.start_many(chosen)
-        elif priced and reason is not None:
+        elif reason is not None and not (reason == RunPause.CEILING and _waits_for_refunds(run)):
             steering.pause(run, reason)
         return len(chosen)
 

@@ -6,12 +6,14 @@ import uuid
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from ideogram_django.budget.amounts import plain
 from ideogram_django.budget.models import MONEY
 from ideogram_django.runs import preparing, reporting, steering
 from ideogram_django.statuses import RunPause, RunState
@@ -25,6 +27,14 @@ class RunQuerySet(models.QuerySet["Run"]):
     def running(self) -> RunQuerySet:
         return self.filter(state=RunState.RUNNING)
 
+    def viewable_by(self, user: Any) -> RunQuerySet:
+        """All for who may view runs; for who may have pictures made, their own."""
+        if any(user.has_perm(f"ideogram_django.{verb}_run") for verb in ("view", "change")):
+            return self.all()
+        if user.has_perm("ideogram_django.generate_generatedimage"):
+            return self.filter(requested_by=user.pk)
+        return self.none()
+
     def prepare(
         self,
         requests: Iterable[Mapping[str, Any]],
@@ -35,7 +45,8 @@ class RunQuerySet(models.QuerySet["Run"]):
         at_once: int | None = None,
         approve: bool = False,
         source: str = "",
-        run_id: uuid.UUID | None = None,
+        again_of: Run | None = None,
+        run_id: UUID | None = None,
         **shared: Any,
     ) -> Run:
         """Check, price and save a run with its pictures as drafts; nothing is spent.
@@ -43,7 +54,8 @@ class RunQuerySet(models.QuerySet["Run"]):
         ``requests`` and ``shared`` as for ``GeneratedImage.objects.generate_many()``.
         ``ceiling``: money that the run never commits more than; ``at_once``: most pictures in
         progress (default: ``RUN_IN_FLIGHT``); ``approve``: nothing is given to a record before
-        somebody picked it; ``run_id``: preparing again with the same one gives the same run.
+        somebody picked it; ``source``: what it was made from, for people; ``run_id``: preparing
+        again with the same one gives the same run.
         Raises ``ValidationError`` with every problem's number, and then writes nothing.
         """
         return preparing.prepare(
@@ -57,6 +69,7 @@ class RunQuerySet(models.QuerySet["Run"]):
                 "at_once": at_once,
                 "approve": approve,
                 "source": source,
+                "again_of": again_of,
             },
             shared=shared,
         )
@@ -149,8 +162,29 @@ class Run(models.Model):
         return self.state in (RunState.STOPPED, RunState.FINISHED)
 
     def report(self) -> Report:
-        """How far it is and what it cost; see :class:`reporting.Report`. Three queries."""
+        """How far it is and what it cost; see :class:`reporting.Report`. Two queries."""
         return reporting.report(self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for an API, with the report; keys are only ever added to. Three queries."""
+        return {
+            "uuid": str(self.uuid),
+            "name": self.name,
+            "source": self.source,
+            "state": str(self.state),
+            "label": str(self.get_state_display()),
+            "is_over": self.is_over,
+            "pause": self.pause,
+            "pause_message": str(self.get_pause_display()),
+            "ceiling": plain(self.ceiling),
+            "currency": self.currency,
+            "at_once": self.at_once,
+            "approve": self.approve,
+            "created_at": self.created_at.isoformat() if self.created_at else None,
+            "started_at": self.started_at.isoformat() if self.started_at else None,
+            "finished_at": self.finished_at.isoformat() if self.finished_at else None,
+            **self.report().as_dict(),
+        }
 
     # --- what one can do with it ----------------------------------------------------------------
 
@@ -170,9 +204,18 @@ class Run(models.Model):
         """End it for good: nothing more is started, what was not sent yet is cancelled."""
         steering.stop(self)
 
-    def try_failures_again(self, *, requested_by: Any = None) -> Run:
+    def limit_to(self, ceiling: Decimal | None) -> None:
+        """Set the ceiling, or take it away with ``None``. It holds from the next picture on."""
+        steering.limit_to(self, ceiling)
+
+    def discard(self) -> None:
+        """Delete the run and its drafts; only before it was started."""
+        preparing.discard(self)
+
+    def try_failures_again(self, *, requested_by: Any = None, run_id: UUID | None = None) -> Run:
         """A new prepared run with the requests that failed and may work another time.
 
-        ``ValidationError`` (code ``nothing_failed``) where there are none.
+        Each failure is tried again by one run only. ``ValidationError`` (code
+        ``nothing_failed``) where there are none; ``run_id`` as for ``prepare()``.
         """
-        return preparing.again(self, requested_by=requested_by)
+        return preparing.again(self, requested_by=requested_by, run_id=run_id)

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf, lifecycle
 from ideogram_django.lifecycle import wishes
-from ideogram_django.statuses import ErrorCode, Status
+from ideogram_django.runs import approving
+from ideogram_django.statuses import ErrorCode, RunState, Status
 
 if TYPE_CHECKING:
     from ideogram_django.runs.models import Run, RunQuerySet
@@ -33,6 +35,8 @@ CARRIED = (
     "decorative",
     "extra",
     "replaces",
+    "source_digests",
+    "source_digests",
     "source_fingerprint",
     "target_before",
     "target_field",
@@ -52,61 +56,108 @@ def prepare(
 ) -> Run:
     """A run and its drafts in one transaction; see :meth:`RunQuerySet.prepare`."""
     settings = conf.current()
-    if run_id is not None and (earlier := queryset.filter(uuid=run_id).first()) is not None:
+    user = columns["requested_by"] if getattr(columns["requested_by"], "pk", None) else None
+    if run_id is not None and (earlier := _earlier(queryset, run_id, user)) is not None:
         return earlier
     wanted = [{**shared, **request} for request in requests]
     if not wanted:
         raise ValidationError(_("There is nothing to make."), code="empty")
-    user = columns["requested_by"]
     run = queryset.model(
         **{
             **columns,
-            "requested_by": user if getattr(user, "pk", None) else None,
+            "requested_by": user,
             "at_once": columns["at_once"] or settings.RUN_IN_FLIGHT,
             "currency": settings.CURRENCY,
         },
         **({"uuid": run_id} if run_id else {}),
     )
-    run.full_clean(exclude=["requested_by"])
-    with transaction.atomic(using=queryset.db):
-        run.save(using=queryset.db)
-        lifecycle.draft_many(
-            _pictures(queryset),
-            wanted,
-            requested_by=run.requested_by,
-            bulk=True,
-            run=run,
-            # The ledger's entries carry it, so the run adds up when pictures are gone.
-            batch=run.uuid,
-        )
+    run.full_clean(exclude=["requested_by", "again_of"], validate_unique=False)
+    try:
+        with transaction.atomic(using=queryset.db):
+            run.save(using=queryset.db)
+            lifecycle.draft_many(
+                _pictures(queryset),
+                wanted,
+                requested_by=run.requested_by,
+                bulk=True,
+                run=run,
+                # The ledger's entries carry it, so the run adds up when pictures are gone.
+                batch=run.uuid,
+            )
+    except IntegrityError:
+        # The second press of the button came between our look and our write.
+        second = _earlier(queryset, run_id, user) if run_id is not None else None
+        if second is None:
+            raise
+        return second
     return run
 
 
-def again(run: Run, *, requested_by: Any = None) -> Run:
-    failed = list(run.pictures.failed().filter(error_code__in=WORTH_ANOTHER_TRY))
+def _earlier(queryset: RunQuerySet, run_id: uuid.UUID, user: Any) -> Run | None:
+    earlier = queryset.filter(uuid=run_id).first()
+    if earlier is not None and earlier.requested_by_id != (user.pk if user else None):
+        raise ValidationError(
+            _("This form belongs to somebody else. Load the page again."), code="run_id"
+        )
+    return earlier
+
+
+def worth_another_try(run: Run) -> Any:
+    """The run's failures that may work another time and are not being tried again already."""
+    tried = _pictures(type(run).objects.all()).filter(
+        parent=OuterRef("pk"), run__again_of=OuterRef("run")
+    )
+    failed = run.pictures.failed().filter(error_code__in=WORTH_ANOTHER_TRY)
+    return failed.exclude(Exists(tried.exclude(run__state=RunState.STOPPED)))
+
+
+def again(run: Run, *, requested_by: Any = None, run_id: uuid.UUID | None = None) -> Run:
+    user = requested_by or run.requested_by
+    if run_id is not None:
+        earlier = _earlier(type(run).objects.all(), run_id, user)
+        if earlier is not None:
+            return earlier
+    failed = list(worth_another_try(run))
     if not failed:
         raise ValidationError(
             _("Nothing failed that another try could help."), code="nothing_failed"
         )
+    return type(run).objects.prepare(
+        [
+            {
+                **wishes.request_of(image),
+                **{name: getattr(image, name) for name in CARRIED},
+                "parent": image,
+            }
+            for image in failed
+        ],
+        name=run.name,
+        requested_by=user,
+        at_once=run.at_once,
+        approve=run.approve,
+        source=run.source,
+        run_id=run_id,
+        again_of=run,
+    )
+
+
+def discard(run: Run) -> None:
+    """Delete a run that was never started, with its drafts. Nothing was spent on it."""
     with transaction.atomic():
-        new = type(run).objects.prepare(
-            [
-                {
-                    **wishes.request_of(image),
-                    **{name: getattr(image, name) for name in CARRIED},
-                    "parent": image,
-                }
-                for image in failed
-            ],
-            name=run.name,
-            requested_by=requested_by or run.requested_by,
-            at_once=run.at_once,
-            approve=run.approve,
-            source=run.source,
-        )
-        new.again_of = run
-        new.save(update_fields=["again_of"])
-    return new
+        locked = type(run).objects.filter(pk=run.pk, state=RunState.PREPARED)
+        if not locked.update(state=RunState.STOPPED):
+            raise ValidationError(
+                _("Only a run that was never started can be discarded."), code="run_state"
+            )
+        forget(run)
+
+
+def forget(run: Run) -> None:
+    """Delete a run that is over, and its drafts, which nobody can start any more."""
+    with transaction.atomic():
+        approving.put_back(approving.never_made(run))
+        run.images.filter(status=Status.DRAFT).delete()
+        run.delete()
 
 
 def unusable(image: Any, error: ValidationError) -> None:

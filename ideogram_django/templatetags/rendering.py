@@ -21,7 +21,7 @@ from django.utils.translation import gettext
 from ideogram_django import conf
 from ideogram_django.apiframe import catalogue
 from ideogram_django.models import GeneratedImage, Place, picture_storage
-from ideogram_django.pictures.formats import AVIF, CONTENT_TYPES, WEBP
+from ideogram_django.pictures.formats import AVIF, CONTENT_TYPES, WEBP, srcset
 from ideogram_django.querysets import bring_stand_ins
 from ideogram_django.widgets import stand_in
 
@@ -148,7 +148,7 @@ def picture_context(image: GeneratedImage, **options: Any) -> dict[str, Any]:
     if shown is not None and files is not None:
         context |= {
             "src": files.plain[-1][0],
-            "srcset": _srcset(files.plain) if len(files.plain) > 1 else "",
+            "srcset": srcset(files.plain) if len(files.plain) > 1 else "",
             "sources": files.sources,
             "sizes": options.get("sizes") if len(files.plain) > 1 or files.sources else None,
             "width": shown.width,
@@ -271,7 +271,7 @@ def _files(image: GeneratedImage) -> _Files | None:
         return None
     newer = [(url, width) for url, width, format in addressed if format == AVIF]
     plain = [(url, width) for url, width, format in addressed if format != AVIF] or newer
-    sources = [{"type": CONTENT_TYPES[AVIF], "srcset": _srcset(newer)}] if newer else []
+    sources = [{"type": CONTENT_TYPES[AVIF], "srcset": srcset(newer)}] if newer else []
     return _Files(plain=plain, sources=sources) if plain else None
 
 
@@ -286,10 +286,3 @@ def _is_gone(name: str) -> bool:
     except NotImplementedError:
         return False
     return "/" in name and not os.path.exists(path) and os.path.isdir(os.path.dirname(path))
-
-
-def _srcset(files: Iterable[tuple[str, int]]) -> str:
-    # A blank or a comma would end the address there.
-    return ", ".join(
-        f"{url.replace(' ', '%20').replace(',', '%2C')} {width}w" for url, width in files if width
-    )

@@ -108,6 +108,7 @@ class GeneratedImageWidget(forms.Widget):
         shown = stand_in(current)
         stored = offer.words or Words.of(current)
         asked = submitted.alt_text is not None
+        prompt = submitted.prompt if isinstance(value, Submitted) else _offered(offer)
         context["widget"].update(
             names=names(name),
             id=context["widget"]["attrs"].get("id") or f"id_{name}",
@@ -122,11 +123,14 @@ class GeneratedImageWidget(forms.Widget):
             submitted=submitted,
             # A form that comes back with errors keeps its id: it is still the same request.
             request_id=submitted.posted_id if submitted.request_id else str(uuid.uuid4()),
-            prompt=submitted.prompt if isinstance(value, Submitted) else _offered(offer),
+            prompt=prompt,
+            sent=offer.make.sent(prompt) if offer.make and offer.make.framed else "",
             offered=submitted.offered if isinstance(value, Submitted) else _offered(offer),
             shape=submitted.shape or (offer.make.shape if offer.make else ""),
             count=submitted.count or (str(offer.make.count) if offer.make else ""),
-            make_open=submitted.make or (submitted.edited and not submitted.picked),
+            make_open=bool(offer.stale)
+            or submitted.make
+            or (submitted.edited and not submitted.picked),
             editable=not disabled,
             removable=bool(current) and not offer.required,
             words_before=stored,

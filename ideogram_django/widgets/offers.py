@@ -32,6 +32,10 @@ class Terms:
     """The gaps of the template, and what people call them."""
     holes: list[str] = field(default_factory=list)
     """What people call the gaps that nothing filled when the prompt was offered."""
+    version: int | None = None
+    """Of the prompt profile in ``options``: what it says around the text was shown."""
+    made_for: Mapping[str, Any] = field(default_factory=dict)
+    """The record that the text was made from, as columns of a new picture."""
 
     def sign(self) -> str:
         plain = {one.name: getattr(self, one.name) for one in fields(self)}
@@ -66,6 +70,20 @@ class Make:
     labels: Sequence[str] = ()
     """The button's text for 1, 2, … pictures."""
     terms: str = ""
+    profile: str = ""
+    before: str = ""
+    """What the profile puts before the text, and after it, blanks included."""
+    after: str = ""
+    fixed: Sequence[tuple[str, str]] = ()
+    """What the profile fixes, as people say it."""
+
+    @property
+    def framed(self) -> bool:
+        return bool(self.before or self.after)
+
+    def sent(self, prompt: str) -> str:
+        """The exact text for a prompt whose gaps are filled."""
+        return f"{self.before}{prompt}{self.after}" if prompt.strip() else ""
 
     @property
     def labels_json(self) -> str:
@@ -120,6 +138,10 @@ class Offer:
     words: Words | None = None
     """The stored words as the form shows them, where they are not the current picture's."""
     make: Make | None = None
+    stale: str = ""
+    """Why the current picture is out of date, as a sentence; empty where it is not."""
+    why_not: str = ""
+    """Why nothing can be made although this person may have pictures made."""
     drafts: Sequence[GeneratedImage] = ()
     """Made from this form, which was not saved since."""
     relatives: Sequence[GeneratedImage] = ()

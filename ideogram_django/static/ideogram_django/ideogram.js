@@ -28,11 +28,12 @@
     const SLOWEST = 30000;
     const SLOWER = 1.25;      // each look without news waits this much longer
     const STILL = 30 * 60000; // without news for so long, we stop until the page is looked at again
-    const MOST = 200;         // the server answers about so many at once
+    const MOST = 100;         // more would not fit into the line that servers take
     const PAUSE = 250;        // ms without typing before the gallery is searched
 
     const all = (root, selector) => [...root.querySelectorAll(selector)];
     const found = (root, name) => root.querySelector(`[data-ideogram-${name}]`);
+    const parsed = (html) => new DOMParser().parseFromString(html, "text/html");
 
     // --- live pictures --------------------------------------------------------------------------
 
@@ -75,7 +76,8 @@
         const ids = new Set(group.flatMap(unfinished).map((one) => one.dataset.ideogramImage));
         if (!ids.size) return false;
         const { ideogramStatusUrl, ideogramToken = "" } = group[0].dataset;
-        const query = { ids: [...ids].slice(0, MOST).join(","), token: ideogramToken };
+        const asked = [...ids].slice(0, MOST).map((id) => id.replaceAll("-", "")).join(",");
+        const query = { ids: asked, token: ideogramToken };
         const answer = await fetch(`${ideogramStatusUrl}?${new URLSearchParams(query)}`);
         if (!answer.ok) return false;
         const { images } = await answer.json();
@@ -166,8 +168,6 @@
         const answer = ids.length && await fetch(location.href);
         if (answer.ok) replaceRegions(ids, parsed(await answer.text()));
     }
-
-    const parsed = (html) => new DOMParser().parseFromString(html, "text/html");
 
     function replaceRegions(ids, page) {
         const pairs = ids
@@ -543,12 +543,10 @@
         }
     }
 
-    function valueOf(input) {
-        const text = input.selectedOptions
-            ? [...input.selectedOptions].map((one) => (one.value ? one.label : "")).join(", ")
-            : input.value;
-        return text.split(/\s+/).filter(Boolean).join(" ");
-    }
+    const valueOf = (input) => (input.selectedOptions
+        ? [...input.selectedOptions].map((one) => (one.value ? one.label : "")).join(", ")
+        : input.value
+    ).split(/\s+/).filter(Boolean).join(" ");
 
     // --- start ----------------------------------------------------------------------------------
 
