@@ -18,10 +18,12 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf, lifecycle
+from ideogram_django.admin import frozen
 from ideogram_django.admin.base import PictureAdmin, may_generate, who
 from ideogram_django.admin.limits import standing
 from ideogram_django.admin.making import MakeForm, initial_of
 from ideogram_django.admin.offers import check_prices, price_list
+from ideogram_django.apiframe.catalogue import CleanRequest
 from ideogram_django.budget import limits
 from ideogram_django.forms.access import viewable
 from ideogram_django.lifecycle import references, wishes
@@ -190,13 +192,37 @@ class MakePage(PictureAdmin):
 
     def _save_draft(
         self, request: HttpRequest, form: MakeForm, draft: GeneratedImage, *, make: bool
-    ) -> list[GeneratedImage]:
+    ) -> list[GeneratedImage] | None:
+        if self._changed_meanwhile(request, form, draft):
+            return None
         lifecycle.edit_draft(draft, {"profile": "", "profile_version": None, **form.options})
         if form.changed_data:
             self.log_change(request, draft, [{"changed": {"fields": [str(_("request"))]}}])
         if make:
             draft.generate(requested_by=who(request))
         return [draft]
+
+    def _changed_meanwhile(
+        self, request: HttpRequest, form: MakeForm, draft: GeneratedImage
+    ) -> bool:
+        """Somebody else's words are not overwritten unseen: the form comes back and says them."""
+        now = GeneratedImage.objects.select_for_update().get(pk=draft.pk)
+        wanted = wishes.check(form.options).request
+        if _state(now) in (_seen(request, now), _state(wanted)):  # the latter: sent twice
+            return False
+        form.seen = _state(now)
+        form.add_error(
+            None,
+            ValidationError(
+                _(
+                    "Somebody else changed this draft meanwhile: “%(theirs)s” Yours stands below; "
+                    "press again to use it instead."
+                ),
+                code="changed_meanwhile",
+                params={"theirs": now.prompt},
+            ),
+        )
+        return True
 
     def _say(self, request: HttpRequest, images: list[GeneratedImage], *, make: bool) -> None:
         count = len(images)
@@ -233,6 +259,7 @@ class MakePage(PictureAdmin):
             "prices": price_list(settings),
             "refusal": refusal,
             "original": draft,
+            "seen": (form.seen or _seen(request, draft)) if draft else "",
             "add": draft is None,
             "change": draft is not None,
             "is_popup": popup,
@@ -293,6 +320,16 @@ def _advice(form: MakeForm, user: Any) -> Iterator[str]:
         "You can save this as a draft and make it later, or ask whoever looks after this site "
         "to raise the limit."
     )
+
+
+def _state(request: GeneratedImage | CleanRequest) -> str:
+    """Tells one state of a draft's request from another."""
+    return frozen.fingerprint([request.prompt, request.model, sorted(request.parameters.items())])
+
+
+def _seen(request: HttpRequest, draft: GeneratedImage) -> str:
+    """What the page that was sent began with; of a page that is opened now, what it shows."""
+    return request.POST.get("seen") or _state(draft)
 
 
 def _same(earlier: list[GeneratedImage], form: MakeForm) -> bool:

@@ -165,6 +165,8 @@ class MakeForm(forms.Form):
         self.settings = conf.current()
         self.offers = {offer.model.id: offer for offer in offers(self.settings)}
         self.options: dict[str, Any] = {}
+        self.seen = ""
+        """A draft's state that the page tells although it did not begin with it."""
         self.uploads: dict[str, UploadedPicture] = {}
         if single:
             del self.fields["count"]
