@@ -294,7 +294,7 @@ class PromptProfileAdmin(_ModelAdmin):
                 % numbers
             )
         fixed = gettext(
-            "What you set here, nobody can choose otherwise. What is open, people choose."
+            "What you set here is the same for everybody. What is open, people choose."
         )
         return [
             about,
