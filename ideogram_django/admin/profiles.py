@@ -292,9 +292,7 @@ class PromptProfileAdmin(_ModelAdmin):
                 )
                 % numbers
             )
-        fixed = gettext(
-            "What you set here, nobody can choose otherwise. What is open, people choose."
-        )
+        fixed = gettext("What you set here is the same for everybody. What is open, people choose.")
         return [
             about,
             (title, {"fields": [*WORDS, "based_on"], "description": said}),
