@@ -288,7 +288,7 @@ def _sqlite() -> Iterator[CheckMessage]:
     for alias, database in django_settings.DATABASES.items():
         if not str(database.get("ENGINE", "")).endswith("sqlite3"):
             continue
-        options: Mapping[str, Any] = database.get("OPTIONS") or {}  # type: ignore[assignment]
+        options: Mapping[str, Any] = database.get("OPTIONS") or {}
         if str(options.get("transaction_mode", "")).upper() != "IMMEDIATE":
             yield Warning(
                 f"The SQLite database {alias!r} does not use transaction_mode IMMEDIATE.",

@@ -11,10 +11,10 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from ideogram_django import forms
-from ideogram_django.forms import describing, prompts
+from ideogram_django.forms import describing, prompts, taking
 from ideogram_django.forms.fields import DEFAULTS
-from ideogram_django.lifecycle import using, wishes
-from ideogram_django.widgets import GeneratedImageWidget, stand_in
+from ideogram_django.lifecycle import wishes
+from ideogram_django.widgets import GeneratedImageWidget
 
 if TYPE_CHECKING:
     _ForeignKey = models.ForeignKey[Any, Any]
@@ -153,24 +153,15 @@ class GeneratedImageField(_ForeignKey):
         picture = getattr(record, self.name) if self.is_cached(record) else None
         if picture is not None and picture.pk is not None:
             if self._before in record.__dict__:
-                using.follow(picture, self._shown(record.__dict__[self._before]))
-                using.pick(picture)
+                taking.exchange(picture, self._with_key(record.__dict__[self._before]))
             describing.write(picture)
         record.__dict__.pop(self._before, None)
 
-    def _shown(self, key: Any) -> Any:
-        """What pages show while the record has the picture with this key."""
+    def _with_key(self, key: Any) -> Any:
+        """The picture that the record had before."""
         pictures: Any = self.remote_field.model._base_manager.select_related("replaces")
-        return stand_in(pictures.filter(pk=key).first() if key is not None else None)
+        return pictures.filter(pk=key).first() if key is not None else None
 
     def _picture(self, wanted: Any, record: models.Model) -> Any:
-        if isinstance(wanted, forms.UploadedPicture):
-            picture = wanted.store()
-            using.follow(picture, self._shown(getattr(record, self.attname)))
-            return picture
-        # Pages go on showing the old picture until the new one is there. Where that one never came
-        # either, the one before it: a chain of failures must not lead away from it.
-        replaced = getattr(record, self.name) if getattr(record, self.attname) else None
-        picture = wanted.filled_from(record).generate(replaces=stand_in(replaced) or replaced)
-        using.pick(picture)
-        return picture
+        before = getattr(record, self.name) if getattr(record, self.attname) else None
+        return taking.fulfil(wanted, record, before)

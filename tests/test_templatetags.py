@@ -28,6 +28,12 @@ WIDTHS = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def own_media(settings: Any, tmp_path: Path) -> None:
+    """A folder without files: where another test's lie, a picture without its own is "gone"."""
+    settings.MEDIA_ROOT = str(tmp_path / "media")
+
+
 def picture(**columns: Any) -> GeneratedImage:
     return GeneratedImage(
         **{

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django.budget.amounts import price_text
@@ -153,7 +154,8 @@ class SpendingLimit(models.Model):
 
     def __str__(self) -> str:
         scope = self.user or self.group or _("The whole site")
-        return f"{scope} · {self.amount} · {self.get_period_display()}"
+        amount = number_format(self.amount, decimal_pos=2)
+        return f"{scope} · {amount} · {self.get_period_display()}"
 
 
 class SpendingPeriod(models.Model):
@@ -176,4 +178,4 @@ class SpendingPeriod(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.start}: {self.committed}"
+        return f"{date_format(self.start)}: {number_format(self.committed, decimal_pos=2)}"

@@ -107,6 +107,10 @@ class UploadedPicture:
         )
 
 
+Answer = GeneratedImage | GenerationRequest | UploadedPicture | None
+"""What the form field's ``clean()`` returns."""
+
+
 def flat(error: ValidationError) -> ValidationError:
     """Problems by parameter as problems of the one field that they came through."""
     if not hasattr(error, "error_dict"):

@@ -7,19 +7,16 @@ the form comes back with both, and shows theirs as the stored ones from then on.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django.forms.access import may
-from ideogram_django.forms.answers import GenerationRequest, UploadedPicture
+from ideogram_django.forms.answers import Answer, GenerationRequest, UploadedPicture
 from ideogram_django.lifecycle import using
 from ideogram_django.models import GeneratedImage
 from ideogram_django.widgets import LONGEST_ALT, Words
-
-if TYPE_CHECKING:
-    from ideogram_django.forms.fields import Answer
 
 _ATTRIBUTE = "_ideogram_words"
 

@@ -16,17 +16,15 @@ from django.utils.translation import gettext_lazy as _
 from ideogram_django import conf
 from ideogram_django.forms import describing, ordering, prompts
 from ideogram_django.forms.access import may, may_look_at, viewable
-from ideogram_django.forms.answers import GenerationRequest, UploadedPicture, flat
+from ideogram_django.forms.answers import Answer, GenerationRequest, UploadedPicture, flat
 from ideogram_django.forms.relatives import Relatives, relatives_of
-from ideogram_django.lifecycle import PARAMETERS, uploading, using
+from ideogram_django.lifecycle import PARAMETERS, uploading
 from ideogram_django.models import GeneratedImage
 from ideogram_django.statuses import IN_PROGRESS, Status
 from ideogram_django.widgets import GeneratedImageWidget, Make, Offer, Submitted, Words
 
 DEFAULTS = ("prompt_template", "model", *PARAMETERS)
 """Keywords of both fields that say what a new picture is to be like."""
-
-Answer = GeneratedImage | GenerationRequest | UploadedPicture | None
 
 
 class GeneratedImageField(forms.Field):
@@ -135,7 +133,7 @@ class GeneratedImageField(forms.Field):
         may_choose = bool(getattr(self.user, "is_authenticated", False))
         relatives = relatives_of(current) if current is not None else Relatives([])
         found = relatives.of(current) if current is not None and may_choose else []
-        drafts = self._drafts(submitted, known=[current, *found]) if may_choose else []
+        drafts = ordering.earlier_drafts(self.user, submitted, current, found) if may_choose else []
         if drafts:
             relatives = Relatives([*drafts, *([current] if current else [])])
         before = current.replaces if current is not None and current.replaces_id else None
@@ -159,15 +157,6 @@ class GeneratedImageField(forms.Field):
             typical=relatives.typical,
             pause=relatives.pause,
         )
-
-    def _drafts(self, submitted: Submitted, known: list[GeneratedImage | None]) -> Any:
-        """What was made from this form already, when it comes back with errors."""
-        if not submitted.picked or submitted.picked in [str(one.uuid) for one in known if one]:
-            return []
-        picked = self._find(viewable(self.user), submitted.picked)
-        if picked is None or (known[0] is not None and picked.pk == known[0].replaces_id):
-            return []
-        return list(using.drafts_of(picked).order_by("request_number")[:8])
 
     @property
     def gaps(self) -> tuple[str, ...]:
