@@ -825,3 +825,49 @@ def test_records_of_one_run_with_the_same_words_do_not_compete(
 
     first.picture.refresh_from_db()
     assert first.picture.picked
+
+
+def test_drafts_whose_answer_was_lost_are_the_ones_that_the_form_then_asks_for(
+    client: Client, editor: User
+) -> None:
+    """The page filled the gaps for the drafts at once, the record does for those on save."""
+    client.force_login(editor)
+    template = "{title}, editorial illustration"
+    request = str(uuid.uuid4())
+    ordered(client, editor, prompt="Autumn, editorial illustration", count="2", request=request)
+    first = GeneratedImage.objects.get(request_number=0, uploaded=False)
+    assert Charge.objects.count() == 2
+
+    form = article_form(
+        editor,
+        **{
+            "title": "Autumn",
+            "hero-make": "on",
+            "hero-prompt": template,
+            "hero-offered": template,
+            "hero-shape": "16:9",
+            "hero-count": "2",
+            "hero-request": request,
+        },
+    )
+    assert form.is_valid(), form.errors
+    assert form.save().hero == first
+    assert Charge.objects.count() == 2
+
+
+def test_a_picture_that_was_ordered_before_saving_keeps_the_old_one_public(editor: User) -> None:
+    old = finished(file="old.png")
+    wanted = {**WANTED, "hero-request": str(uuid.uuid4())}
+    lost = article_form(editor, title="Winter", **wanted)
+    assert lost.is_valid(), lost.errors
+    made = lost.cleaned_data["hero"].generate()
+
+    article = Article.objects.create(title="Autumn", hero=old)
+    kept = {"hero": str(old.uuid), "hero-current": sign_current(old)}
+    form = article_form(editor, instance=article, **wanted, **kept)
+    assert form.is_valid(), form.errors
+    form.save()
+
+    assert article.hero == made
+    assert "old.png" in shown(article)
+    assert Charge.objects.count() == 1

@@ -26,6 +26,7 @@ def fulfil(
         using.follow(picture, stand_in(before))
         return picture
     picture = wanted.filled_from(record).generate(replaces=stand_in(before) or before)
+    using.follow(picture, stand_in(before))  # it was made before the form was saved
     using.pick(picture)
     return picture
 
