@@ -7,6 +7,7 @@ import uuid
 from decimal import Decimal
 from typing import Any
 
+import django
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
@@ -779,12 +780,13 @@ def test_list_editable_asks_as_often_for_ten_records_as_for_one(
     client.force_login(admin_user)
     Article.objects.create(title="First", hero=finished())
     client.get("/admin/magazine/article/")
-    # session, user; two counts; records, their pictures, those around them
-    with django_assert_num_queries(7):
+    # session, user; one count, two before Django 6.1; records, their pictures, those around them
+    queries = 7 if django.VERSION < (6, 1) else 6
+    with django_assert_num_queries(queries):
         client.get("/admin/magazine/article/")
     for number in range(9):
         Article.objects.create(title=f"More {number}", hero=finished())
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(queries):
         client.get("/admin/magazine/article/")
 
 
