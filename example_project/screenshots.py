@@ -25,7 +25,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
 
 from PIL import Image
@@ -206,9 +205,11 @@ def save_and_stay(page: Page) -> None:
         page.click("[name=_continue]")
 
 
-def walk(camera: Photographer, site: Demo) -> str:
-    """All stops in Django's own look; the address of the contact sheet."""
+def walk(camera: Photographer, site: Demo) -> None:
+    """All stops in Django's own look."""
     page = camera.log_in()
+    page.goto(PICTURES)
+    wait_for(page, "completed")  # the demo's own, so that no fault strikes them
     sheet = a_sheet(camera, site, page)
     an_article_with_a_chosen_picture(camera, page)
     an_article_with_drafts(camera, page)
@@ -226,7 +227,6 @@ def walk(camera: Photographer, site: Demo) -> str:
     page = camera.log_in(width=PHONE, height=844, is_mobile=True, has_touch=True)
     page.goto(sheet)
     camera.take(page, "phone", height=1500)
-    return sheet
 
 
 def a_sheet(camera: Photographer, site: Demo, page: Page) -> str:
@@ -237,6 +237,7 @@ def a_sheet(camera: Photographer, site: Demo, page: Page) -> str:
     press_make(page)
     sheet = page.url
     wait_for(page, "completed", "processing", among="#ideogram-sheet-cards")
+    page.get_by_role("radio").nth(1).wait_for()  # the sheet itself has caught up
     camera.take(page, "filling")
     site.finish()
     wait_for(page, "completed", among="#ideogram-sheet-cards")
@@ -339,14 +340,16 @@ def the_gallery(camera: Photographer, site: Demo, page: Page) -> None:
     wait_for(page, "processing", among="#ideogram-sheet-cards")
     page.goto(PICTURES)
     camera.take(page, "gallery", height=1120)
+    site.finish()
+    wait_for(page, "completed", "failed")
     page.goto("/")
     camera.take(page, "magazine", height=940)
 
 
-def walk_in_unfold(camera: Photographer, sheet: str) -> None:
-    page = camera.log_in(height=1000)
-    page.goto(sheet)
-    camera.take(page, "unfold")
+def walk_in_unfold(camera: Photographer) -> None:
+    page = camera.log_in()
+    page.goto(PICTURES)
+    camera.take(page, "unfold", height=1000)
 
 
 def main() -> None:
@@ -359,10 +362,10 @@ def main() -> None:
         camera = Photographer(browser, wanted)
         with demo(Path(folder)) as site:
             camera.base_url = site.base_url
-            sheet = walk(camera, site)
+            walk(camera, site)
         with demo(Path(folder), MAGAZINE_ADMIN="unfold") as site:
             camera.base_url = site.base_url
-            walk_in_unfold(camera, urlsplit(sheet).path)
+            walk_in_unfold(camera)
         browser.close()
     if unknown := wanted - set(camera.taken):
         sys.exit(f"There is no such stop: {', '.join(sorted(unknown))}")

@@ -55,10 +55,14 @@ OUTSIDE = """() => {
             continue; // meant to be cut, and says so
         } else if (speaks(one) && /hidden|clip/.test(getComputedStyle(around).overflowX)) {
             const edge = around.getBoundingClientRect();
-            const range = document.createRange(); // a box wider than its words cuts none
-            range.selectNodeContents(one);
-            const words = one.matches("textarea") ? box : range.getBoundingClientRect();
-            const cut = Math.max(edge.left - words.left, words.right - edge.right);
+            // Its own words: a box wider than them cuts none, and what others hold is theirs.
+            const range = document.createRange();
+            const words = one.matches("textarea") ? [box] : [...one.childNodes]
+                .filter(node => node.nodeType === Node.TEXT_NODE && node.data.trim())
+                .map(node => (range.selectNodeContents(node), range.getBoundingClientRect()))
+                .filter(part => part.width); // a fallback, as in a meter, is not shown
+            const cut = Math.max(0, ...words.map(
+                part => Math.max(edge.left - part.left, part.right - edge.right)));
             if (edge.width > 2 && cut > 1)
                 found.push(`${name(around)} cuts ${Math.round(cut)} px off ${name(one)}`);
         }

@@ -54,7 +54,7 @@ def stayed(page: Page) -> bool:
 def test_from_a_prompt_to_the_public_page(page: Page) -> None:
     page.goto("/admin/ideogram_django/generatedimage/add/")
     page.fill("textarea[name=prompt]", "A paper boat on a table of maps")
-    page.select_option("select[name=count]", "1")
+    page.locator("[name=count][value='1']").check()
     button = page.get_by_role("button", name="Make")
     assert "$0.03" in button.inner_text()
     button.click()
@@ -87,7 +87,7 @@ def test_a_picture_is_made_in_the_article_itself(page: Page) -> None:
     page.wait_for_load_state()
     page.evaluate(STAY)
 
-    made = picture(page, ".field-hero")
+    made = picture(page, ".ideogram-field-current")  # of the drafts, the one in use
     assert stayed(page)
 
     page.goto("/seeds-for-a-roof-in-the-city/")

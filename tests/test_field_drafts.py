@@ -7,6 +7,7 @@ import uuid
 from decimal import Decimal
 from typing import Any
 
+import django
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
@@ -779,12 +780,13 @@ def test_list_editable_asks_as_often_for_ten_records_as_for_one(
     client.force_login(admin_user)
     Article.objects.create(title="First", hero=finished())
     client.get("/admin/magazine/article/")
-    # session, user; two counts; records, their pictures, those around them
-    with django_assert_num_queries(7):
+    # session, user; one count, two before Django 6.1; records, their pictures, those around them
+    queries = 7 if django.VERSION < (6, 1) else 6
+    with django_assert_num_queries(queries):
         client.get("/admin/magazine/article/")
     for number in range(9):
         Article.objects.create(title=f"More {number}", hero=finished())
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(queries):
         client.get("/admin/magazine/article/")
 
 
@@ -825,3 +827,49 @@ def test_records_of_one_run_with_the_same_words_do_not_compete(
 
     first.picture.refresh_from_db()
     assert first.picture.picked
+
+
+def test_drafts_whose_answer_was_lost_are_the_ones_that_the_form_then_asks_for(
+    client: Client, editor: User
+) -> None:
+    """The page filled the gaps for the drafts at once, the record does for those on save."""
+    client.force_login(editor)
+    template = "{title}, editorial illustration"
+    request = str(uuid.uuid4())
+    ordered(client, editor, prompt="Autumn, editorial illustration", count="2", request=request)
+    first = GeneratedImage.objects.get(request_number=0, uploaded=False)
+    assert Charge.objects.count() == 2
+
+    form = article_form(
+        editor,
+        **{
+            "title": "Autumn",
+            "hero-make": "on",
+            "hero-prompt": template,
+            "hero-offered": template,
+            "hero-shape": "16:9",
+            "hero-count": "2",
+            "hero-request": request,
+        },
+    )
+    assert form.is_valid(), form.errors
+    assert form.save().hero == first
+    assert Charge.objects.count() == 2
+
+
+def test_a_picture_that_was_ordered_before_saving_keeps_the_old_one_public(editor: User) -> None:
+    old = finished(file="old.png")
+    wanted = {**WANTED, "hero-request": str(uuid.uuid4())}
+    lost = article_form(editor, title="Winter", **wanted)
+    assert lost.is_valid(), lost.errors
+    made = lost.cleaned_data["hero"].generate()
+
+    article = Article.objects.create(title="Autumn", hero=old)
+    kept = {"hero": str(old.uuid), "hero-current": sign_current(old)}
+    form = article_form(editor, instance=article, **wanted, **kept)
+    assert form.is_valid(), form.errors
+    form.save()
+
+    assert article.hero == made
+    assert "old.png" in shown(article)
+    assert Charge.objects.count() == 1

@@ -103,6 +103,16 @@ def test_a_finished_picture_leads_on(browser):
     assert f'<a href="{add}?reference_image={image.uuid}">Use as a reference' in body
 
 
+@pytest.mark.parametrize(
+    ("tier", "higher"),
+    [("turbo", ["Balanced", "Quality"]), ("balanced", ["Quality"]), ("quality", [])],
+)
+def test_a_picture_is_finished_on_better_models_alone(browser, tier, higher):
+    image = picture(model=f"ideogram-v4-{tier}")
+    body = text(browser.get(page(image)))
+    assert re.findall(r"Finish on (\w+)", body) == higher
+
+
 def test_own_work_is_not_made_again(browser):
     image = picture()
     GeneratedImage.objects.update(uploaded=True, prompt="", model="", price=None)

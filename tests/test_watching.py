@@ -299,8 +299,9 @@ def test_nobody_is_woken_while_the_provider_may_not_be_asked(
 
 
 def test_redis_away_costs_no_error(
-    watched: GeneratedImage, viewer: Client, caplog: pytest.LogCaptureFixture
+    watched: GeneratedImage, viewer: Client, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
+    settings.RQ_QUEUES = {"default": {"URL": "redis://127.0.0.1:1/0"}}
     passed(1000)
     assert ask(viewer, watched)[0]["status"] == "submitted"
     assert "No worker could be woken" in caplog.text

@@ -28,6 +28,10 @@ PURPOSES = {
 """What each tier is for, in one line."""
 
 
+TIERS = ("draft", "balanced", "quality")
+"""From the cheapest to the best."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """One model that can be ordered."""
@@ -130,15 +134,15 @@ def check_prices(posted: Mapping[str, Any]) -> None:
 
 
 def better(image: GeneratedImage, settings: conf.AppSettings | None = None) -> list[Offer]:
-    """Where the same request can be made again: Balanced and Quality, of its family if offered."""
+    """Where the same request can be finished: the tiers above its own, of its family if offered."""
     found = []
     available = offers(settings)
-    family = next((o.family for o in available if o.model.id == image.model), "")
-    for tier in ("balanced", "quality"):
+    own = next((offer for offer in available if offer.model.id == image.model), None)
+    rank = TIERS.index(own.model.tier) if own and own.model.tier in TIERS else 0
+    for tier in TIERS[rank + 1 :]:
         of_tier = [offer for offer in available if offer.model.tier == tier]
-        of_tier.sort(key=lambda offer: offer.family != family)
-        if of_tier and of_tier[0].model.id != image.model:
-            found.append(of_tier[0])
+        of_tier.sort(key=lambda offer: own is None or offer.family != own.family)
+        found += of_tier[:1]
     return found
 
 

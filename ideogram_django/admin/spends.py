@@ -17,8 +17,6 @@ from ideogram_django.lifecycle.steering import fetched_free, may_cost_again
 from ideogram_django.models import GeneratedImage
 from ideogram_django.statuses import Status
 
-TIERS = ("draft", "balanced", "quality")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spend:
@@ -75,7 +73,6 @@ def spending(
     def found(image: GeneratedImage) -> list[Spends]:
         own = available.get(image.model)
         speed = image.rendering_speed
-        rank = TIERS.index(own.model.tier) if own and own.model.tier in TIERS else -1
         finish = [
             Spend(
                 name=f"again:{image.pk}:{offer.model.id}",
@@ -84,7 +81,7 @@ def spending(
                 over=over(offer, 1, speed),
             )
             for offer in better(image, settings)
-            if TIERS.index(offer.model.tier) > rank and offer.total(1, speed)
+            if offer.total(1, speed)
         ]
         more = []
         if own is not None and own.total(VARIATIONS, speed):

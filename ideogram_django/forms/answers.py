@@ -84,7 +84,7 @@ class GenerationRequest:
         return GeneratedImage.objects.generate_many(
             [{"prompt": self.prompt}] * self.count,
             **{**self.options, **words, **columns},
-            request_id=self.request_id,
+            request_id=uuid.uuid5(self.request_id, self.prompt) if self.gaps else self.request_id,
             requested_by=requested_by or self.requested_by,
         )
 

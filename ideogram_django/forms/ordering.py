@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
-from uuid import uuid4
+from uuid import uuid4, uuid5
 
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
@@ -189,6 +189,7 @@ def _request(
             code="price_changed",
             params={"price": wording.money(price.amount, price.currency)},
         )
+    page = value.request_id or uuid4()
     return GenerationRequest(
         prompt=prompt,
         options=chosen,
@@ -198,7 +199,9 @@ def _request(
         requested_by=user,
         gaps=gaps,
         needs_all=needs_all,
-        request_id=value.request_id or uuid4(),
+        # By the final text, so that a prompt is the same whoever filled its gaps: the page, for
+        # drafts at once, or the saved record.
+        request_id=page if gaps else uuid5(page, prompt),
     )
 
 

@@ -35,6 +35,7 @@ def fulfil(
     picture = wanted.filled_from(record).generate(
         replaces=stand_in(before) or before, **columns | dict(wanted.source)
     )
+    using.follow(picture, stand_in(before))  # it was made before the form was saved
     using.pick(picture)
     return picture
 

@@ -121,7 +121,7 @@ def submitted_wish(parts: Mapping[str, Any], name: str) -> dict[str, Any]:
         "draft": (parts.get("draft") or "").strip(),
         "terms": parts.get("terms") or "",
         "posted_id": posted_id,
-        "request_id": _request_id(posted_id, name, prompt, shape, count),
+        "request_id": _request_id(posted_id, name, shape, count),
     }
 
 
@@ -136,13 +136,13 @@ def reference(text: str) -> str:
     return str(uuid.UUID(found[0])) if found else text.strip()
 
 
-def _request_id(posted: str, name: str, prompt: str, shape: str, count: str) -> uuid.UUID | None:
-    """One id per form, input and wish.
+def _request_id(posted: str, name: str, shape: str, count: str) -> uuid.UUID | None:
+    """One id per form, input and wish, but for the final prompt, which joins it when it is known.
 
-    Posting a form twice gives the same one. A cloned row of a formset, or a prompt changed after
-    going back, gives another: that is another picture.
+    Posting a form twice gives the same one. A cloned row of a formset gives another: that is
+    another picture.
     """
     try:
-        return uuid.uuid5(uuid.UUID(posted), f"{name}\n{count or 1}\n{shape}\n{prompt}")
+        return uuid.uuid5(uuid.UUID(posted), f"{name}\n{count or 1}\n{shape}")
     except ValueError:
         return None
