@@ -8,7 +8,7 @@ import os
 
 import nox
 
-nox.options.sessions = ["tests", "lint"]
+nox.options.sessions = ["tests", "lint", "docs"]
 nox.options.error_on_missing_interpreters = True
 nox.options.default_venv_backend = "virtualenv"  # pip knows the site's package index, uv may not
 
@@ -46,11 +46,23 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("mypy")
+    session.run("mypy", "--config-file", "tests/sample_site/mypy.ini")
     session.run("lint-imports")
     check = ("makemigrations", "--check", "--dry-run")
     session.run("python", "-m", "django", *check, env={"DJANGO_SETTINGS_MODULE": "tests.settings"})
     environment = {"IDEOGRAM_API_KEY": "afk_lint", "MAGAZINE_STATE": session.create_tmp()}
     session.run("python", "example_project/manage.py", *check, env=environment)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """docs/ as a site in ``build/docs``: warnings are errors. Links that lead out are listed.
+
+    That every block of it runs is tested with the rest, by ``tests/test_docs.py``.
+    """
+    session.install("-e", ".[docs]")
+    session.run("python", "docs/links.py")
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "-E", "docs", "build/docs")
 
 
 def run_tests(session: nox.Session) -> None:

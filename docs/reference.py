@@ -79,14 +79,14 @@ def settings_page() -> str:
         default: Any = one.default
         if default is MISSING:
             default = one.default_factory() if one.default_factory is not MISSING else ""
-        shown = "required" if one.name == "API_KEY" else code(repr(default))
-        rows.append([code(one.name), code(str(one.type)), shown, said.get(one.name, "")])
+        shown = f"{one.type} = {default!r}" if one.name != "API_KEY" else f"{one.type}, required"
+        rows.append([code(one.name), code(shown), said.get(one.name, "")])
     return page(
         "Settings",
         "All stand in one dict, `IDEOGRAM_DJANGO`, and are read live. Times are seconds and may be "
         "fractions. `python manage.py check` tells a wrong value and the nearest name of an "
         "unknown one.",
-        table(["key", "type", "default", "meaning"], rows),
+        table(["key", "type and default", "meaning"], rows),
     )
 
 
