@@ -239,12 +239,12 @@ def stage(twin: Simulator) -> dict[str, Any]:
     from django.urls import include, path
 
     from articles import models as written
-    from ideogram_django.models import GeneratedImage
+    from ideogram_django import models as ours
 
     user = get_user_model().objects.create_superuser("editor", "editor@example.org", "editor")
     request = RequestFactory().post("/", {"title": "Open late"})
     request.user = user
-    pictures = GeneratedImage.objects
+    pictures = ours.GeneratedImage.objects
     image = pictures.generate("A harbour at night", requested_by=user, aspect_ratio="16:9")
     failed = pictures.generate("A pier [fail]", requested_by=user)
     while pictures.in_progress().exists():
@@ -252,6 +252,7 @@ def stage(twin: Simulator) -> dict[str, Any]:
     image.refresh_from_db()
     failed.refresh_from_db()
     return {
+        **{name: getattr(ours, name) for name in ours.__all__},
         **{name: value for name, value in vars(written).items() if name[0] != "_"},
         "admin": django.contrib.admin,
         "article": written.Article.objects.create(title="Night trains", hero=image),
@@ -260,6 +261,7 @@ def stage(twin: Simulator) -> dict[str, Any]:
         "forms": django.forms,
         "get_object_or_404": get_object_or_404,
         "image": image,
+        "key": uuid.uuid4(),
         "include": include,
         "models": models,
         "path": path,

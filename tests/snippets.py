@@ -20,6 +20,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -38,7 +39,9 @@ PAGES = [
 PROJECT, APP = "yoursite", "articles"
 
 _FENCE = re.compile(
-    r"^(?P<ticks>`{3,})(?P<language>[^\n`]*)\n(?P<text>.*?)^(?P=ticks)`*[ ]*$", re.S | re.M
+    r"^(?P<indent>[ ]*)(?P<ticks>`{3,})(?P<language>[^\n`]*)\n(?P<text>.*?)"
+    r"^(?P=indent)(?P=ticks)`*[ ]*$",
+    re.S | re.M,
 )
 _COMMENT = re.compile(r"<!--((?:(?!-->).)*)-->\s*\Z", re.S)
 _HEADING = re.compile(r"^# ([\w/]+\.py)[ ]*$", re.M)
@@ -73,7 +76,7 @@ def blocks(path: Path) -> list[Block]:
             page=name_of(path),
             line=text.count("\n", 0, match.start()) + 1,
             language=match["language"].strip(),
-            text=match["text"],
+            text=textwrap.dedent(match["text"]),
             **_said_before(text[: match.start()]),
         )
         for match in _FENCE.finditer(text)
@@ -234,7 +237,8 @@ def write_site(folder: Path, found: list[Block]) -> None:
     models = "".join(text for path, text in placed if path == f"{APP}/models.py")
     append(folder / PROJECT / "settings.py", SETTINGS)
     append(folder / PROJECT / "urls.py", URLS)
-    append(folder / APP / "models.py", HEAD + ("" if "\nclass Article(" in models else ARTICLE))
+    own = re.search(r"^class Article\(", models, re.M)
+    append(folder / APP / "models.py", HEAD + ("" if own else ARTICLE))
     for path in dict.fromkeys(path for path, _text in placed):
         append(folder / path, TOPS.get(path, ""))
         (folder / path).with_name("__init__.py").touch()
