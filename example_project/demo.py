@@ -243,7 +243,11 @@ def greet(demo: Demo, web_port: int) -> None:
     address = f"http://127.0.0.1:{web_port}"
     children = "\n".join(f"  {child.name:<10}pid {child.process.pid}" for child in demo.children)
     if uses_simulator():
-        money = "The provider is an offline twin: no key, no cost. The first pictures are coming."
+        twin = demo.environment["IDEOGRAM_API_BASE_URL"]
+        money = (
+            f"The provider is an offline twin, {twin}: no key, no cost.\n"
+            "The first pictures are coming."
+        )
     else:
         money = "The provider is the REAL one: every picture costs credits of your account."
     print(
@@ -256,12 +260,15 @@ def greet(demo: Demo, web_port: int) -> None:
 {money}
 
 Try this:
-  · Pictures, Add: type a prompt, look at the price on the button, press it.
-  · An article without a picture: "Make a new picture", tick "Make on save", save.
+  · Pictures, Add: make four drafts, watch them arrive, pick one, finish it on Quality.
+  · An article: "Make a new picture", "Make 4 drafts", choose one, save.
   · Tick several articles and choose "Generate images for selected articles…".
-  · Write [fail], [slow] or [no-webhook] into a prompt.
+  · Fixed places: hang another picture on the home page.
+  · Set your browser to German, French or Spanish: the admin follows.
+  · Write [policy], [fail] or [slow] into a prompt and see what an editor is told.
   · Kill the worker while a picture is being made: it comes, and is paid for once.
 
+A walk for editors, with pictures: docs/editors.md
 Logs: {demo.state / "logs"}
 {children}
 

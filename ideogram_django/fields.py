@@ -12,12 +12,12 @@ from django.db import models
 from django.db.models.signals import post_save
 
 from ideogram_django import forms, staleness
-from ideogram_django.forms import describing, prompts, sources
+from ideogram_django.forms import describing, prompts, sources, taking
 from ideogram_django.forms.fields import DEFAULTS
 from ideogram_django.forms.plans import Plan
 from ideogram_django.lifecycle import using, wishes
 from ideogram_django.profiles.applying import Profiles
-from ideogram_django.widgets import GeneratedImageWidget, stand_in
+from ideogram_django.widgets import GeneratedImageWidget
 
 if TYPE_CHECKING:
     _ForeignKey = models.ForeignKey[Any, Any]
@@ -200,8 +200,7 @@ class GeneratedImageField(_ForeignKey):
             if picture.target_field == self.name and not picture.target_id:
                 self._claim(picture, record)
             if self._before in record.__dict__:
-                using.follow(picture, self._shown(record.__dict__[self._before]))
-                using.pick(picture)
+                taking.exchange(picture, self._with_key(record.__dict__[self._before]))
                 self._tell(record, picture)
             describing.write(picture)
         record.__dict__.pop(self._before, None)
@@ -212,22 +211,12 @@ class GeneratedImageField(_ForeignKey):
         # For the class that is being saved, which may be a proxy or a child of the field's own.
         post_save.connect(_saved, sender=type(record), dispatch_uid="ideogram_django.attached")
 
-    def _shown(self, key: Any) -> Any:
-        """What pages show while the record has the picture with this key."""
+    def _with_key(self, key: Any) -> Any:
+        """The picture that the record had before."""
         pictures: Any = self.remote_field.model._base_manager.select_related("replaces")
-        return stand_in(pictures.filter(pk=key).first() if key is not None else None)
+        return pictures.filter(pk=key).first() if key is not None else None
 
     def _picture(self, wanted: Any, record: models.Model) -> Any:
-        if isinstance(wanted, forms.UploadedPicture):
-            picture = wanted.store()
-            using.follow(picture, self._shown(getattr(record, self.attname)))
-            return picture
-        # Pages go on showing the old picture until the new one is there. Where that one never came
-        # either, the one before it: a chain of failures must not lead away from it.
-        replaced = getattr(record, self.name) if getattr(record, self.attname) else None
+        before = getattr(record, self.name) if getattr(record, self.attname) else None
         columns = sources.columns(record, self.plan().template, self)
-        picture = wanted.filled_from(record).generate(
-            replaces=stand_in(replaced) or replaced, **columns | dict(wanted.source)
-        )
-        using.pick(picture)
-        return picture
+        return taking.fulfil(wanted, record, before, **columns)

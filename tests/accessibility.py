@@ -53,7 +53,10 @@ OUTSIDE = """() => {
             if (away > 1) found.push(`${name(one)} reaches ${Math.round(away)} px out of the page`);
         } else if (speaks(one) && /hidden|clip/.test(getComputedStyle(around).overflowX)) {
             const edge = around.getBoundingClientRect();
-            const cut = Math.max(edge.left - box.left, box.right - edge.right);
+            const range = document.createRange(); // a box wider than its words cuts none
+            range.selectNodeContents(one);
+            const words = one.matches("textarea") ? box : range.getBoundingClientRect();
+            const cut = Math.max(edge.left - words.left, words.right - edge.right);
             if (edge.width > 2 && cut > 1)
                 found.push(`${name(around)} cuts ${Math.round(cut)} px off ${name(one)}`);
         }

@@ -95,6 +95,14 @@ class Process:
                 os.kill(pid, signal.SIGKILL)
         self._popen.wait(10)
 
+    def interrupt(self) -> None:
+        """Ctrl-C, as a person presses it."""
+        self._popen.send_signal(signal.SIGINT)
+
+    def code(self, patience: float = 90) -> int:
+        """Wait until it ends by itself; the code that it ended with."""
+        return self._popen.wait(patience)
+
     def ask_to_end(self) -> None:
         if self.is_running():
             self._popen.terminate()

@@ -139,7 +139,7 @@ def test_a_run(ideogram: Ideogram, django_assert_num_queries: DjangoAssertNumQue
     feeding.feed(conf.current())
     ideogram.finish()
     run.refresh_from_db()
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         told = run.as_dict()
     assert set(told) == RUN_KEYS
     assert json.loads(json.dumps(told)) == told

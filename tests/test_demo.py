@@ -43,7 +43,8 @@ def test_the_first_page_shows_pictures_and_ctrl_c_ends_everything(own_demo: Demo
     own_demo.start()
     assert len(own_demo.pids) == 5
 
-    wait_until(lambda: len(pictures(own_demo)) == 3, tell=own_demo.describe)
+    # Of three articles and of the fixed place.
+    wait_until(lambda: len(pictures(own_demo)) == 4, tell=own_demo.describe)
     assert "POST /ideogram/webhook/" in own_demo.describe()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -57,7 +58,7 @@ def test_a_dead_worker_is_started_again_and_polling_is_enough(own_demo: Demo) ->
     os.kill(own_demo.pids[3], signal.SIGKILL)
     wait_until(lambda: "worker ended (-9) and is started again" in own_demo.describe())
 
-    wait_until(lambda: len(pictures(own_demo)) == 3, tell=own_demo.describe)
+    wait_until(lambda: len(pictures(own_demo)) == 4, tell=own_demo.describe)
     assert "/ideogram/webhook/" not in own_demo.describe()
 
 

@@ -301,3 +301,18 @@ def test_nothing_to_complain_about(visit: Any, scheme: str) -> None:
     assert violations(page, axe.Axe(), within="#id_hero") == []
     size = "document.scrollingElement.scrollWidth - document.documentElement.clientWidth"
     assert page.evaluate(size) <= 0
+
+
+def test_who_went_on_to_another_input_stays_there_when_the_drafts_come(visit: Any) -> None:
+    page = visit(change(article_with(None)))
+    held: list[Any] = []
+    page.route("**/make/", lambda route: held.append(route))
+    hero = making(page)
+    with page.expect_request("**/make/"):
+        hero.locator("[data-ideogram-now]").click()
+    page.get_by_label("Body").focus()
+    page.keyboard.type("Meanwhile ")
+    held[0].continue_()
+    expect(hero.get_by_role("radio", name="Draft 1")).to_be_checked()
+    expect(hero.locator("[data-ideogram-now]")).to_be_enabled()
+    expect(page.get_by_label("Body")).to_be_focused()

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
 from django.http import HttpResponse
 from django.template import Context, Template
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from ideogram_django.forms import prompts
+from ideogram_django.lifecycle import using
 from ideogram_django.models import Charge, GeneratedImage, SpendingLimit
 from ideogram_django.statuses import Status
 from ideogram_django.widgets import Terms, sign_current
@@ -800,3 +802,26 @@ def test_a_full_page_of_list_editable_can_be_sent(
 
     sent = re.findall(r'<(?:input type="(?:hidden|text)"|select|textarea)[^>]* name="form-', page)
     assert len(sent) < settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+
+
+def test_records_of_one_run_with_the_same_words_do_not_compete(
+    client: Client, admin_user: User
+) -> None:
+    """Two records whose prompts come out alike: each has its own picture and its own choice."""
+    target = ContentType.objects.get_for_model(Article)
+    pictures = GeneratedImage.objects.generate_many(
+        [{"prompt": "A cat", "target_type": target, "target_id": str(n)} for n in range(2)],
+        requested_by=admin_user,
+    )
+    GeneratedImage.objects.filter(pk=pictures[0].pk).update(picked=True)
+    article = Article.objects.create(title="Autumn")
+    first = article.pages.create(text="A page", picture=pictures[0])
+    client.force_login(admin_user)
+    page = client.get(f"/admin/magazine/article/{article.pk}/change/").content.decode()
+    assert "picture-current" in page
+    assert 'type="radio"' not in page
+
+    using.pick(pictures[1])
+
+    first.picture.refresh_from_db()
+    assert first.picture.picked

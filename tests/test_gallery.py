@@ -477,8 +477,12 @@ def test_where_many_make_pictures_only_mine_are_offered(browser):
 def test_only_a_filter_in_use_is_unfolded(browser):
     one(aspect_ratio="1:1")
     one(aspect_ratio="16:9")
-    assert '<details data-filter-title="shape">' in text(browser.get(GALLERY))
-    assert '<details data-filter-title="shape" open>' in text(browser.get(f"{GALLERY}?shape=1:1"))
+    assert '<details class="ideogram-filter" data-filter-title="shape">' in text(
+        browser.get(GALLERY)
+    )
+    assert '<details class="ideogram-filter" data-filter-title="shape" open>' in text(
+        browser.get(f"{GALLERY}?shape=1:1")
+    )
 
 
 def test_counts_can_be_shown(browser):

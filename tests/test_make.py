@@ -597,3 +597,62 @@ def test_a_popup_takes_an_upload_and_makes_one(browser):
         f"{ADD}?_popup=1", form(_popup="1", count="4", **{"reference_image-upload": png()})
     )
     assert f"&quot;value&quot;: &quot;{generated().pk}&quot;" in text(response)
+
+
+@pytest.mark.parametrize("name", ["reference_image", "reference_image-address"])
+def test_a_picture_that_may_not_be_seen_is_no_reference_however_it_is_given(name):
+    secret = picture(prompt="A secret")
+    client = client_of(staff(ADDING, SPEND))
+    count = GeneratedImage.objects.count()
+    response = client.post(ADD, form(**{name: f"picture:{secret.uuid}"}))
+    assert response.status_code == 200
+    assert "There is no finished picture with the id" in slot(response, "reference_image")
+    assert GeneratedImage.objects.count() == count
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_popup_hands_on_no_other_column_than_django_would(browser, method):
+    data = form(_popup="1", _to_field="charge")
+    address = f"{ADD}?_popup=1&_to_field=charge"
+    response = browser.get(address) if method == "get" else browser.post(ADD, data)
+    assert response.status_code == 400
+    assert not GeneratedImage.objects.exists()
+    assert browser.post(ADD, {**data, "_to_field": "id"}).status_code == 200
+
+
+# --- two editors of one draft -------------------------------------------------------------------
+
+
+def saving(**changes: Any) -> dict[str, Any]:
+    data = form(_draft="", **changes)
+    del data["_make"]
+    return data
+
+
+def test_editors_of_a_draft_do_not_overwrite_each_other_unseen(browser):
+    draft = lifecycle.draft_many(GeneratedImage.objects.all(), [{"prompt": "A fox"}])[0]
+    url = f"{GALLERY}{draft.pk}/change/"
+    seen = value(text(browser.get(url)), "seen")
+    assert browser.post(url, saving(prompt="A hare", seen=seen)).status_code == 302
+
+    # What was not touched may not bring the old words back either.
+    assert "“A hare”" in text(browser.post(url, form(prompt="A fox", seen=seen)))
+    wrong = browser.post(url, saving(prompt=" ", seen=seen))  # what was seen is not forgotten
+    refused = browser.post(url, form(prompt="A wolf", seen=value(text(wrong), "seen")))
+
+    assert "Somebody else changed this draft meanwhile: “A hare”" in text(refused)
+    assert "A wolf</textarea>" in text(refused)
+    draft.refresh_from_db()
+    assert (draft.prompt, draft.status) == ("A hare", Status.DRAFT)
+    again = form(prompt="A wolf", seen=value(text(refused), "seen"))
+    assert browser.post(url, again).status_code == 302
+    draft.refresh_from_db()
+    assert (draft.prompt, draft.status) == ("A wolf", Status.PENDING)
+
+
+def test_the_same_change_of_a_draft_twice_is_no_clash(browser):
+    draft = lifecycle.draft_many(GeneratedImage.objects.all(), [{"prompt": "A fox"}])[0]
+    url = f"{GALLERY}{draft.pk}/change/"
+    seen = value(text(browser.get(url)), "seen")
+    for _press in range(2):
+        assert browser.post(url, saving(prompt="A hare", seed="7", seen=seen)).status_code == 302

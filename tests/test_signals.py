@@ -21,9 +21,10 @@ from django.test.utils import CaptureQueriesContext
 
 from ideogram_django import conf, signals
 from ideogram_django.apiframe.payloads import JobStatus, WebhookCall
+from ideogram_django.budget import ledger
 from ideogram_django.lifecycle import sending, settling, transitions
 from ideogram_django.models import Charge, GeneratedImage, Place, Run
-from ideogram_django.runs import feeding
+from ideogram_django.runs import approving, feeding, targets
 from ideogram_django.simulator import Simulator
 from ideogram_django.statuses import ErrorCode, RunPause, Status
 from tests.drain import drain, drain_to_end, drain_until, twin
@@ -301,22 +302,29 @@ def test_the_action_of_an_admin_and_an_image_field(
     assert names(heard)[-2:] == ["image_completed", "image_attached"]
 
 
-def test_the_action_of_an_admin_and_a_picture_field(
-    heard: Heard, editor: User, client: Client
-) -> None:
+def run_for(article: Article, *, approve: bool) -> Run:
+    """What the admin's action makes of one record."""
+    target = targets.columns(article, Article._meta.get_field("hero"))
+    run = Run.objects.prepare([{"prompt": "A fox", **target}], name="Heroes", approve=approve)
+    run.start()
+    return run
+
+
+def test_a_run_that_asks_nobody(heard: Heard) -> None:
     article = Article.objects.create(title="Open late")
-    client.force_login(editor)
-    page = client.post(
-        "/admin/magazine/article/",
-        {"action": "generate_images", "_selected_action": [article.pk]},
-        follow=True,
-    )
-    plan = page.context["plan"]
-    client.post(page.redirect_chain[-1][0], {"which": "all", "fingerprint": plan.fingerprint})
-    ((image, record, field),) = attached(heard)
-    article.refresh_from_db()
-    assert (image, record, field) == (article.hero, article, "hero")
-    assert record.hero == image
+    image = run_for(article, approve=False).images.get()
+    assert attached(heard) == [(image, article, "hero")]
+    assert attached(heard)[0][1].hero == image
+
+
+def test_a_run_whose_pictures_are_approved(heard: Heard) -> None:
+    article = Article.objects.create(title="Open late")
+    image = run_for(article, approve=True).images.get()
+    assert attached(heard) == []
+    GeneratedImage.objects.update(status=Status.COMPLETED, file="a.png", uploaded=True)
+    for _press in range(2):
+        assert approving.approve(image)
+    assert attached(heard) == [(image, article, "hero")]
 
 
 def test_a_fixed_place(heard: Heard, editor: User, client: Client) -> None:
@@ -404,6 +412,7 @@ def test_a_run_that_is_paused_and_stopped(heard: Heard) -> None:
     run.halt()
     run.resume()
     feeding.feed(conf.current())  # one, and then it has come to its ceiling
+    ledger.settle(Charge.objects.get(), None)
     GeneratedImage.objects.filter(status=Status.PENDING).update(status=Status.COMPLETED)
     feeding.feed(conf.current())
     run.refresh_from_db()

@@ -382,6 +382,19 @@ def test_trying_a_failed_picture_of_a_run_again_remembers_it() -> None:
     assert staleness.is_stale(retitled(article), "hero")
 
 
+def test_what_the_admins_action_makes_knows_it_as_well(admin_client: Client) -> None:
+    article = Article.objects.create(title="Low water")
+    started = admin_client.post(
+        ARTICLES, {"action": "generate_images", "_selected_action": [article.pk]}
+    )
+    page = admin_client.get(started.url)
+    plan = page.context["plan"]
+    admin_client.post(started.url, {"which": "all", "fingerprint": plan.fingerprint})
+    Article.objects.update(hero=GeneratedImage.objects.get())  # as approving it does
+    assert not staleness.is_stale(fresh(article), "hero")
+    assert staleness.is_stale(retitled(article), "hero")
+
+
 # --- the list -----------------------------------------------------------------------------------
 
 

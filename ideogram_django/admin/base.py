@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from ideogram_django import hooks
 from ideogram_django.forms import access
@@ -33,6 +34,15 @@ def may_generate(request: HttpRequest) -> bool:
 def who(request: HttpRequest) -> Any:
     """The person behind the request; the pages here have turned everybody else away."""
     return request.user
+
+
+def next_url(request: HttpRequest, default: str) -> str:
+    """Where the form that was sent wants to lead, if that is a page of this site."""
+    wanted = request.POST.get("next", "")
+    safe = url_has_allowed_host_and_scheme(
+        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return wanted if safe else default
 
 
 def tell(request: HttpRequest, error: ValidationError) -> None:

@@ -14,6 +14,7 @@ from django.db.models.functions import Coalesce
 from ideogram_django import conf, wording
 from ideogram_django.admin.spends import Spends, spending
 from ideogram_django.estimates import seconds_left, typical_seconds
+from ideogram_django.lifecycle import using
 from ideogram_django.models import GeneratedImage, picture_storage
 from ideogram_django.pictures.formats import AVIF, srcset
 from ideogram_django.statuses import FINISHED, Status
@@ -89,13 +90,8 @@ class Contents:
         return {image.pk: self.start + place for place, image in enumerate(self.images, 1)}
 
     def rivals(self, image: GeneratedImage) -> QuerySet[GeneratedImage]:
-        """Those of the sheet, and itself, of which one is picked: the same words, one purpose.
-
-        A bulk run for a thousand articles is one sheet as well, and its pictures do not compete.
-        """
-        return self.all.filter(
-            prompt=image.prompt, target_type=image.target_type_id, target_id=image.target_id
-        ).order_by("pk")
+        """Those of the sheet, and itself, of which one is picked."""
+        return using.drafts_of(image, self.all).order_by("pk")
 
     def chosen(self, wanted: str) -> GeneratedImage | None:
         """The wanted one; else the picked one, the one worked with last, or the first there is."""

@@ -15,12 +15,11 @@ from django.http import (
 )
 from django.template.loader import render_to_string
 from django.urls import URLPattern, URLResolver, path
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import wording
-from ideogram_django.admin.base import PictureAdmin, may_generate
+from ideogram_django.admin.base import PictureAdmin, may_generate, next_url
 from ideogram_django.admin.cards import PictureList, card_of, picture_list_on
 from ideogram_django.admin.filters import (
     AltTextFilter,
@@ -97,11 +96,7 @@ class Gallery(PictureAdmin):
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
         remember(request, request.POST.get("look", ""))
-        wanted = request.POST.get("next", "")
-        safe = url_has_allowed_host_and_scheme(
-            wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-        )
-        return HttpResponseRedirect(wanted if wanted and safe else self.admin_url("changelist"))
+        return HttpResponseRedirect(next_url(request, self.admin_url("changelist")))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         below: Any = super().get_changelist(request, **kwargs)

@@ -15,6 +15,7 @@ from ideogram_django import wording
 from ideogram_django.estimates import typical_seconds
 from ideogram_django.models import GeneratedImage, ProfileVersion, PromptProfile, SampleSheet
 from ideogram_django.profiles.models import VALUES, WORDS
+from ideogram_django.querysets import GeneratedImageQuerySet
 
 SHOWN = 10
 """How many versions the page shows before it is asked for all."""
@@ -66,16 +67,19 @@ class Entry:
 class History:
     """The versions of one profile, the newest first. The same few queries, however many."""
 
-    def __init__(self, profile: PromptProfile, *, every: bool, pictures: bool) -> None:
+    def __init__(
+        self, profile: PromptProfile, *, every: bool, pictures: GeneratedImageQuerySet | None
+    ) -> None:
+        """``pictures``: those that the reader may see; ``None``: nothing is told of any."""
         rows = profile.versions.select_related("created_by", "profile").order_by("-number")
         # One more than is shown: the oldest one shown is compared with it.
         versions = list(rows if every else rows[: SHOWN + 1])
         self.current = versions[0] if versions else None
         shown = versions if every else versions[:SHOWN]
         self.is_cut = len(versions) > len(shown)
-        counts = _counts(profile) if pictures else {}
-        sheets = _newest_sheets(shown) if pictures else {}
-        images = _images(list(sheets.values()))
+        counts = _counts(profile, pictures) if pictures is not None else {}
+        sheets = _newest_sheets(shown) if pictures is not None else {}
+        images = _images(list(sheets.values()), pictures)
         before: list[ProfileVersion | None] = [*versions[1:], None]
         self.entries = [
             Entry(
@@ -100,8 +104,8 @@ def pictures_made(profile: PromptProfile) -> bool:
     return GeneratedImage.objects.filter(profile=profile.name).exists()
 
 
-def _counts(profile: PromptProfile) -> Mapping[int | None, int]:
-    rows = GeneratedImage.objects.filter(profile=profile.name).order_by()
+def _counts(profile: PromptProfile, pictures: GeneratedImageQuerySet) -> Mapping[int | None, int]:
+    rows = pictures.filter(profile=profile.name).order_by()
     found = rows.values_list("profile_version").annotate(number=Count("pk"))
     return dict(found.values_list("profile_version", "number"))
 
@@ -111,9 +115,13 @@ def _newest_sheets(versions: Sequence[ProfileVersion]) -> dict[int, SampleSheet]
     return {sheet.version_id: sheet for sheet in sheets}
 
 
-def _images(sheets: Sequence[SampleSheet]) -> dict[Any, list[Shown]]:
+def _images(
+    sheets: Sequence[SampleSheet], pictures: GeneratedImageQuerySet | None
+) -> dict[Any, list[Shown]]:
+    if not sheets or pictures is None:
+        return {}
     batches = [sheet.batch for sheet in sheets]
-    rows = list(GeneratedImage.objects.filter(batch__in=batches).order_by("pk")) if batches else []
+    rows = list(pictures.filter(batch__in=batches).order_by("pk"))
     typical = typical_seconds() if any(image.is_in_progress for image in rows) else {}
     pause = wording.pause_message(rows)
     found: dict[Any, list[Shown]] = {}

@@ -76,9 +76,8 @@ def _percent(one: limits.Allowance) -> int:
 def _renewed(limit: SpendingLimit) -> str:
     if limit.period == Period.DAY:
         return gettext("It starts afresh at midnight.")
-    next_month = (limits.period_start(limit) + timedelta(days=32)).replace(day=1)
     return gettext("It starts afresh on %(day)s.") % {
-        "day": date_format(next_month, "MONTH_DAY_FORMAT")
+        "day": date_format(limits.period_end(limit), "MONTH_DAY_FORMAT")
     }
 
 

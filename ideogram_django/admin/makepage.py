@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin.exceptions import DisallowedModelAdminToField
 from django.contrib.admin.options import IS_POPUP_VAR, TO_FIELD_VAR
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
@@ -17,9 +18,12 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf, lifecycle
+from ideogram_django.admin import frozen
 from ideogram_django.admin.base import PictureAdmin, may_generate, who
 from ideogram_django.admin.limits import standing
 from ideogram_django.admin.making import MakeForm, initial_of
+from ideogram_django.admin.offers import check_prices, price_list
+from ideogram_django.apiframe.catalogue import CleanRequest
 from ideogram_django.budget import limits
 from ideogram_django.forms.access import viewable
 from ideogram_django.lifecycle import references, wishes
@@ -79,6 +83,9 @@ class MakePage(PictureAdmin):
         self, request: HttpRequest, draft: GeneratedImage | None, extra_context: Any
     ) -> HttpResponse:
         popup = IS_POPUP_VAR in request.GET or IS_POPUP_VAR in request.POST
+        to_field = request.POST.get(TO_FIELD_VAR) or request.GET.get(TO_FIELD_VAR)
+        if to_field and not self.to_field_allowed(request, to_field):
+            raise DisallowedModelAdminToField(f"The field {to_field} cannot be referenced.")
         kwargs: dict[str, Any] = {
             "pictures": self._usable(request),
             "may_upload": self.has_add_permission(request),
@@ -121,6 +128,8 @@ class MakePage(PictureAdmin):
         Raises ``ValidationError`` where the money or somebody's rights do not allow it.
         """
         images: list[GeneratedImage] | None
+        if make:
+            check_prices(request.POST)
         with transaction.atomic():
             if draft is not None:
                 images = self._save_draft(request, form, draft, make=make)
@@ -183,13 +192,37 @@ class MakePage(PictureAdmin):
 
     def _save_draft(
         self, request: HttpRequest, form: MakeForm, draft: GeneratedImage, *, make: bool
-    ) -> list[GeneratedImage]:
+    ) -> list[GeneratedImage] | None:
+        if self._changed_meanwhile(request, form, draft):
+            return None
         lifecycle.edit_draft(draft, {"profile": "", "profile_version": None, **form.options})
         if form.changed_data:
             self.log_change(request, draft, [{"changed": {"fields": [str(_("request"))]}}])
         if make:
             draft.generate(requested_by=who(request))
         return [draft]
+
+    def _changed_meanwhile(
+        self, request: HttpRequest, form: MakeForm, draft: GeneratedImage
+    ) -> bool:
+        """Somebody else's words are not overwritten unseen: the form comes back and says them."""
+        now = GeneratedImage.objects.select_for_update().get(pk=draft.pk)
+        wanted = wishes.check(form.options).request
+        if _state(now) in (_seen(request, now), _state(wanted)):  # the latter: sent twice
+            return False
+        form.seen = _state(now)
+        form.add_error(
+            None,
+            ValidationError(
+                _(
+                    "Somebody else changed this draft meanwhile: “%(theirs)s” Yours stands below; "
+                    "press again to use it instead."
+                ),
+                code="changed_meanwhile",
+                params={"theirs": now.prompt},
+            ),
+        )
+        return True
 
     def _say(self, request: HttpRequest, images: list[GeneratedImage], *, make: bool) -> None:
         count = len(images)
@@ -223,8 +256,10 @@ class MakePage(PictureAdmin):
             # Django's own template says "Error:" in the title where there are errors.
             "errors": form.errors or refusal,
             "problems": form.problems,
+            "prices": price_list(settings),
             "refusal": refusal,
             "original": draft,
+            "seen": (form.seen or _seen(request, draft)) if draft else "",
             "add": draft is None,
             "change": draft is not None,
             "is_popup": popup,
@@ -285,6 +320,16 @@ def _advice(form: MakeForm, user: Any) -> Iterator[str]:
         "You can save this as a draft and make it later, or ask whoever looks after this site "
         "to raise the limit."
     )
+
+
+def _state(request: GeneratedImage | CleanRequest) -> str:
+    """Tells one state of a draft's request from another."""
+    return frozen.fingerprint([request.prompt, request.model, sorted(request.parameters.items())])
+
+
+def _seen(request: HttpRequest, draft: GeneratedImage) -> str:
+    """What the page that was sent began with; of a page that is opened now, what it shows."""
+    return request.POST.get("seen") or _state(draft)
 
 
 def _same(earlier: list[GeneratedImage], form: MakeForm) -> bool:

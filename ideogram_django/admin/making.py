@@ -26,7 +26,7 @@ from ideogram_django.admin.choices import (
     shape_choices,
     style_choices,
 )
-from ideogram_django.admin.offers import MOST_DRAFTS, Offer, offers, spelled
+from ideogram_django.admin.offers import Offer, offers, spelled
 from ideogram_django.admin.slots import ReferenceField
 from ideogram_django.apiframe.catalogue import (
     MAGIC_PROMPT_OPTIONS,
@@ -42,6 +42,7 @@ from ideogram_django.lifecycle import references, uploading, wishes
 from ideogram_django.models import GeneratedImage, ProfileVersion, PromptProfile
 from ideogram_django.profiles.applying import find
 from ideogram_django.querysets import GeneratedImageQuerySet
+from ideogram_django.widgets import MOST_DRAFTS
 
 LONG_LETTERING = 30
 """Characters in one pair of quotation marks from which on the form warns."""
@@ -164,6 +165,8 @@ class MakeForm(forms.Form):
         self.settings = conf.current()
         self.offers = {offer.model.id: offer for offer in offers(self.settings)}
         self.options: dict[str, Any] = {}
+        self.seen = ""
+        """A draft's state that the page tells although it did not begin with it."""
         self.uploads: dict[str, UploadedPicture] = {}
         if single:
             del self.fields["count"]

@@ -15,12 +15,11 @@ from django.http import (
     StreamingHttpResponse,
 )
 from django.urls import URLPattern, URLResolver, path, reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import wakeups, wording
-from ideogram_django.admin.base import STYLESHEETS
+from ideogram_django.admin.base import STYLESHEETS, next_url
 from ideogram_django.admin.exports import csv_lines, csv_response
 from ideogram_django.drains import provider
 from ideogram_django.models import Charge, ProviderState, SpendingLimit, SpendingPeriod
@@ -221,11 +220,7 @@ class ProviderStateAdmin(_StateAdmin):
             provider.resume()
             wakeups.wake()
             messages.success(request, gettext("Resumed. Waiting pictures are sent now."))
-        wanted = request.POST.get("next", "")
-        safe = url_has_allowed_host_and_scheme(
-            wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-        )
-        return HttpResponseRedirect(wanted if wanted and safe else self._url("change", 1))
+        return HttpResponseRedirect(next_url(request, self._url("change", 1)))
 
     def _url(self, name: str, *args: Any) -> str:
         return reverse(

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.utils.translation import gettext, ngettext
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf, wording
+from ideogram_django.admin import frozen
 from ideogram_django.apiframe import catalogue
 from ideogram_django.apiframe.catalogue import RENDERING_SPEEDS, Model
 from ideogram_django.budget import ledger
 from ideogram_django.lifecycle import wishes
 from ideogram_django.models import GeneratedImage
+from ideogram_django.widgets import MOST_DRAFTS
 
-MOST_DRAFTS = 8
 PURPOSES = {
     "draft": _("To try ideas side by side."),
     "balanced": _("For most finished pictures."),
@@ -89,24 +91,11 @@ class Offer:
         return [self.make_label(count, speed) for count in range(1, MOST_DRAFTS + 1)]
 
     def make_label(self, count: int, speed: str = "") -> str:
-        gaps = {"count": count, "total": self.total(count, speed)}
-        if not gaps["total"]:
+        price = self.price(speed)
+        if price is None:
             return gettext("Make")
-        if count == 1:
-            return gettext("Make · %(total)s") % gaps
-        if self.model.tier == "draft":
-            return (
-                ngettext(
-                    "Make %(count)d draft · %(total)s", "Make %(count)d drafts · %(total)s", count
-                )
-                % gaps
-            )
-        return (
-            ngettext(
-                "Make %(count)d picture · %(total)s", "Make %(count)d pictures · %(total)s", count
-            )
-            % gaps
-        )
+        drafts = self.model.tier == "draft"
+        return wording.make_label(count, price.amount * count, price.currency, drafts=drafts)
 
 
 def offers(settings: conf.AppSettings | None = None) -> list[Offer]:
@@ -116,6 +105,28 @@ def offers(settings: conf.AppSettings | None = None) -> list[Offer]:
         Offer(model=model, settings=settings)
         for model in catalogue.offered_models(ledger.prices(settings))
     ]
+
+
+def price_list(settings: conf.AppSettings | None = None) -> str:
+    """All prices as a short text that a page carries along, for :func:`check_prices`."""
+    return frozen.fingerprint(
+        (offer.model.id, speed, offer.price(speed))
+        for offer in offers(settings)
+        for speed in ("", *RENDERING_SPEEDS)
+    )
+
+
+def check_prices(posted: Mapping[str, Any]) -> None:
+    """``ValidationError`` where the page that was sent showed other prices than there are now."""
+    shown = posted.get("prices")
+    if shown and shown != price_list():
+        raise ValidationError(
+            _(
+                "The prices have changed since this page was opened. Nothing was spent. Look at "
+                "the new ones and press again."
+            ),
+            code="prices_changed",
+        )
 
 
 def better(image: GeneratedImage, settings: conf.AppSettings | None = None) -> list[Offer]:

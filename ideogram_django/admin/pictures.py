@@ -20,6 +20,7 @@ from ideogram_django.admin.base import may_generate
 from ideogram_django.admin.gallery import Gallery
 from ideogram_django.admin.makepage import MakePage
 from ideogram_django.admin.nextsteps import next_steps
+from ideogram_django.admin.offers import price_list
 from ideogram_django.admin.sheet import ContactSheet
 from ideogram_django.admin.steps import PictureSteps
 from ideogram_django.estimates import typical_seconds
@@ -97,6 +98,7 @@ class GeneratedImageAdmin(PictureActions, ContactSheet, PictureSteps, MakePage, 
             "step_url": self.admin_url("step", image.pk),
             "here": request.get_full_path() if popup else "",
             "request_id": uuid.uuid4(),
+            "prices": price_list(),
             "may_pick": may_change and bool(image.file),
             "request_facts": facts.request_facts(image),
             "money_facts": facts.money_facts(image),

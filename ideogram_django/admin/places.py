@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.translation import gettext
@@ -14,7 +14,13 @@ from django.utils.translation import gettext_lazy as _
 
 from ideogram_django.admin.base import STYLESHEETS
 from ideogram_django.admin.fields import GeneratedImageFieldMixin
-from ideogram_django.forms import GeneratedImageField, GenerationRequest, UploadedPicture
+from ideogram_django.forms import (
+    GeneratedImageField,
+    GenerationRequest,
+    UploadedPicture,
+    describing,
+    taking,
+)
 from ideogram_django.lifecycle import using
 from ideogram_django.models import GeneratedImage, Place
 from ideogram_django.widgets import stand_in
@@ -35,23 +41,26 @@ class PlaceForm(_ModelForm):
         fields = ["name", "key", "image"]
 
     wanted: GenerationRequest | UploadedPicture | None = None
+    before: GeneratedImage | None = None
 
     def clean_image(self) -> GeneratedImage | None:
         """The picture for the column. One that does not exist yet waits for :meth:`fulfil`."""
         answer = self.cleaned_data["image"]
+        self.before = self.instance.image
         if isinstance(answer, (GenerationRequest, UploadedPicture)):
             self.wanted = answer
-            return self.instance.image
+            return self.before
         return answer if isinstance(answer, GeneratedImage) else None
 
     def fulfil(self) -> None:
-        """Have the picture made, or store the one uploaded, inside the caller's transaction."""
+        """Give the place its picture and the picture its words, in the caller's transaction."""
         place = self.instance
-        if isinstance(self.wanted, UploadedPicture):
-            place.image = self.wanted.store()
-        elif self.wanted is not None:
-            # Pages go on showing the old picture until the new one is there.
-            place.image = self.wanted.generate(replaces=place.image)
+        if self.wanted is not None:
+            place.image = taking.fulfil(self.wanted, place, self.before)
+        elif place.image is not None:
+            if place.image != self.before:
+                taking.exchange(place.image, self.before)
+            describing.write(place.image)
         self.wanted = None
 
 
@@ -68,7 +77,8 @@ class PlaceAdmin(GeneratedImageFieldMixin, _ModelAdmin):
         css = {"all": STYLESHEETS}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Place]:
-        return super().get_queryset(request).select_related("image__replaces")
+        pictures = GeneratedImage.objects.for_display()
+        return super().get_queryset(request).prefetch_related(Prefetch("image", pictures))
 
     def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         if db_field.name == "image":

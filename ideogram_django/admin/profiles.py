@@ -25,7 +25,7 @@ from ideogram_django.admin.offers import offers, spelled
 from ideogram_django.admin.samples import Sample, make_sheet
 from ideogram_django.admin.steps import log_made
 from ideogram_django.apiframe import catalogue
-from ideogram_django.forms import prompts
+from ideogram_django.forms import access, prompts
 from ideogram_django.lifecycle import wishes
 from ideogram_django.models import GeneratedImage, ProfileVersion, PromptProfile
 from ideogram_django.profiles.models import LOCKED, MOST_SUBJECTS, PROMPT, VALUES, WORDS
@@ -292,9 +292,7 @@ class PromptProfileAdmin(_ModelAdmin):
                 )
                 % numbers
             )
-        fixed = gettext(
-            "What you set here, nobody can choose otherwise. What is open, people choose."
-        )
+        fixed = gettext("What you set here is the same for everybody. What is open, people choose.")
         return [
             about,
             (title, {"fields": [*WORDS, "based_on"], "description": said}),
@@ -356,10 +354,12 @@ class PromptProfileAdmin(_ModelAdmin):
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def _profile_context(self, request: HttpRequest, profile: PromptProfile) -> dict[str, Any]:
-        sees = request.user.has_perm("ideogram_django.view_generatedimage")
+        sees = access.may(request.user, "view")
         spends = may_generate(request)
         every = request.GET.get("versions") == "all"
-        history = History(profile, every=every, pictures=sees)
+        history = History(
+            profile, every=every, pictures=access.viewable(request.user) if sees else None
+        )
         return {
             "profile": profile,
             "history": history,

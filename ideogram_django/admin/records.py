@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from ideogram_django import conf
 from ideogram_django.admin import frozen
 from ideogram_django.budget import ledger
-from ideogram_django.forms import prompts
+from ideogram_django.forms import prompts, sources
 from ideogram_django.lifecycle import wishes
 from ideogram_django.models import GeneratedImage, Run
 from ideogram_django.profiles.applying import Profiles
@@ -62,6 +62,8 @@ class RecordRow:
     """What the field holds now: a picture, a file, or nothing."""
     problems: list[str] = field(default_factory=list)
     price: ledger.Price | None = None
+    source: Mapping[str, Any] = field(default_factory=dict)
+    """What the text is made from, as columns of the new picture; nothing of a function's."""
 
     @property
     def old_image(self) -> GeneratedImage | None:
@@ -141,6 +143,8 @@ class _Rows:
         try:
             row.text = row.prompt = self._text(record)
             row.problems = self._empty(record)
+            if isinstance(self.prompt, str):
+                row.source = sources.of(record, sources.names(self.prompt))
         except LookupError as unknown:
             text = gettext("The prompt names “%(name)s”, which is no column, or no filter.")
             row.problems = [text % {"name": unknown.args[0]}]
@@ -188,6 +192,7 @@ def prepare_for(
             {
                 **plan.options,
                 **targets.columns(row.record, plan.field),
+                **row.source,
                 "prompt": row.text,
                 # What is only proposed replaces nothing yet.
                 "replaces": None if approve else row.old_image,

@@ -35,6 +35,7 @@ from ideogram_django.admin.exports import csv_lines, csv_response
 from ideogram_django.admin.limits import obstacles, standing
 from ideogram_django.admin.proposals import Proposals
 from ideogram_django.budget import limits
+from ideogram_django.forms import access
 from ideogram_django.models import Charge, GeneratedImage, PromptProfile, Run
 from ideogram_django.runs import approving, feeding, preparing, reporting, spreadsheets
 from ideogram_django.statuses import ErrorCode, RunPause, RunState, Status
@@ -324,8 +325,7 @@ class RunAdmin(Proposals):
         report = run.report()
         may_spend = may_generate(request)
         settings = conf.current()
-        seen: Any = request.user
-        may_see = seen.has_perm("ideogram_django.view_generatedimage")
+        may_see = access.may(request.user, "view")
         in_the_way = obstacles(request)
         prompts = [] if run.started_at else list(run.pictures.drafts()[:SHOWN_PROMPTS])
         context = {

@@ -22,8 +22,9 @@ from ideogram_django import conf, lifecycle
 from ideogram_django.admin.base import may_generate, who
 from ideogram_django.admin.contents import Contents
 from ideogram_django.admin.limits import obstacles, standing
+from ideogram_django.admin.offers import check_prices, price_list
 from ideogram_django.admin.spends import attempts_of, make_saved, may_help, try_again
-from ideogram_django.admin.steps import PictureSteps, log_step
+from ideogram_django.admin.steps import SPENDING, PictureSteps, log_step
 from ideogram_django.models import GeneratedImage
 from ideogram_django.statuses import Status
 
@@ -67,6 +68,8 @@ class ContactSheet(PictureSteps):
 
     def _go_on(self, request: HttpRequest, contents: Contents, step: str, argument: str) -> str:
         """Where to go after the step; ``ValidationError`` where it could not be taken."""
+        if step in SPENDING:
+            check_prices(request.POST)
         if step in ("retry", "generate"):
             return self._all_of_them(request, contents, step)
         key, _colon, model_id = (argument or request.POST.get("picture", "")).partition(":")
@@ -197,6 +200,7 @@ class ContactSheet(PictureSteps):
             "obstacles": obstacles(request),
             "problem": problem,
             "request_id": uuid.uuid4(),
+            "prices": price_list(settings),
             "undo": request.POST.get("undo") or request.GET.get("undo", ""),
             "here": self.sheet_url(contents),
             "previous": self.sheet_url(contents, page=contents.page - 1)

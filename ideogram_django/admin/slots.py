@@ -138,11 +138,13 @@ class ReferenceField(forms.Field):
             raise ValidationError(self.error_messages[code], code="several")
         if given.upload is not None:
             return self._uploaded(given.upload)
-        if given.own:
-            picture = self.find(given.own)
+        # An address that names a picture of ours is that picture, and asks for the same rights.
+        own = given.own or (references.is_own(given.address) and Given.of(given.address).own)
+        if own:
+            picture = self.find(own)
             if picture is None:
                 raise ValidationError(
-                    self.error_messages["unknown"], code="reference", params={"id": given.own}
+                    self.error_messages["unknown"], code="reference", params={"id": own}
                 )
             return f"{references.OWN}{picture.uuid}"
         if given.address:

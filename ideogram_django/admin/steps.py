@@ -19,15 +19,14 @@ from django.http import (
 )
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from ideogram_django import wording
-from ideogram_django.admin.base import PictureAdmin, may_generate, tell, who
+from ideogram_django.admin.base import PictureAdmin, may_generate, next_url, tell, who
 from ideogram_django.admin.limits import standing
 from ideogram_django.admin.nextsteps import VARIATIONS
-from ideogram_django.admin.offers import offers, request_of
+from ideogram_django.admin.offers import check_prices, offers, price_list, request_of
 from ideogram_django.budget import limits
 from ideogram_django.models import GeneratedImage
 
@@ -43,6 +42,9 @@ HISTORY = {
     "again": _("Asked for the same on another model."),
 }
 """What the admin's own history says of each step."""
+
+
+SPENDING = ("generate", "retry", "anew", "variations", "again")
 
 
 class PictureSteps(PictureAdmin):
@@ -69,6 +71,8 @@ class PictureSteps(PictureAdmin):
         step, _colon, model_id = request.POST.get("step", "").partition(":")
         self._check_step(request, image, step)
         try:
+            if step in SPENDING:
+                check_prices(request.POST)
             made = self._take_step(request, image, step, model_id)
         except ValidationError as error:
             if getattr(error, "code", "") == "confirm_charge":
@@ -179,6 +183,7 @@ class PictureSteps(PictureAdmin):
                 "charged": wording.charged(image),
                 "step": step,
                 "price": offer.total(1, image.rendering_speed) if offer else "",
+                "prices": price_list(),
                 "shortage": short.messages if short else [],
                 "allowances": standing(request.user),
                 "back_url": self._back(request, [image]),
@@ -190,12 +195,7 @@ class PictureSteps(PictureAdmin):
         )
 
     def _back(self, request: HttpRequest, images: Sequence[GeneratedImage]) -> str:
-        wanted = request.POST.get("next", "")
-        if wanted and url_has_allowed_host_and_scheme(
-            wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-        ):
-            return wanted
-        return self.where_to_see(request, images)
+        return next_url(request, self.where_to_see(request, images))
 
 
 def log_step(request: HttpRequest, images: Sequence[GeneratedImage], step: str) -> None:

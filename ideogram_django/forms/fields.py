@@ -19,7 +19,7 @@ from ideogram_django.forms.access import may, shown_to, viewable
 from ideogram_django.forms.answers import Answer, GenerationRequest, UploadedPicture, flat
 from ideogram_django.forms.plans import Plan
 from ideogram_django.forms.relatives import Relatives, relatives_of
-from ideogram_django.lifecycle import PARAMETERS, uploading, using
+from ideogram_django.lifecycle import PARAMETERS, uploading
 from ideogram_django.models import GeneratedImage
 from ideogram_django.profiles.applying import Profiles
 from ideogram_django.statuses import IN_PROGRESS, Status
@@ -144,7 +144,7 @@ class GeneratedImageField(forms.Field):
         may_choose = bool(getattr(self.user, "is_authenticated", False))
         relatives = relatives_of(current) if current is not None else Relatives([])
         found = relatives.of(current) if current is not None and may_choose else []
-        drafts = self._drafts(submitted, known=[current, *found]) if may_choose else []
+        drafts = ordering.earlier_drafts(self.user, submitted, current, found) if may_choose else []
         if drafts:
             relatives = Relatives([*drafts, *([current] if current else [])])
         before = current.replaces if current is not None and current.replaces_id else None
@@ -179,15 +179,6 @@ class GeneratedImageField(forms.Field):
             return ""
         changed = sources.changed(current, record, column.name)
         return wording.out_of_date(sources.described(type(record), changed))
-
-    def _drafts(self, submitted: Submitted, known: list[GeneratedImage | None]) -> Any:
-        """What was made from this form already, when it comes back with errors."""
-        if not submitted.picked or submitted.picked in [str(one.uuid) for one in known if one]:
-            return []
-        picked = self._find(viewable(self.user), submitted.picked)
-        if picked is None or (known[0] is not None and picked.pk == known[0].replaces_id):
-            return []
-        return list(using.drafts_of(picked).order_by("request_number")[:8])
 
     @property
     def plan(self) -> Plan:

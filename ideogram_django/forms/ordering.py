@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -239,7 +239,7 @@ def order(user: Any, value: Submitted) -> Ordered:
     pictures = GeneratedImage.objects.for_display()
     current = pictures.filter(uuid=value.kept).first() if value.kept else None
     found = Relatives([current]).of(current) if current is not None else []
-    earlier = _earlier(user, value, [one for one in (current, *found) if one is not None])
+    earlier = earlier_drafts(user, value, current, found)
     shown = drafts or earlier
     told = Relatives([*shown, *found])
     relatives = [*(earlier if drafts else []), *found]
@@ -293,15 +293,21 @@ def _check_gaps(value: Submitted, terms: Terms) -> None:
         )
 
 
-def _earlier(user: Any, value: Submitted, known: list[GeneratedImage]) -> list[GeneratedImage]:
-    """The drafts from which one is picked at the moment, if they came from this page."""
+def earlier_drafts(
+    user: Any,
+    value: Submitted,
+    current: GeneratedImage | None,
+    relatives: Sequence[GeneratedImage],
+) -> list[GeneratedImage]:
+    """The drafts of which one is picked at the moment, if they were made from this very form."""
+    known = [*([current] if current else []), *relatives]
     if not value.picked or value.picked in [str(one.uuid) for one in known]:
         return []
     try:
         picked = viewable(user).filter(uuid=value.picked).first()
     except ValidationError:
         return []
-    if picked is None or picked.pk in [one.replaces_id for one in known]:
+    if picked is None or (current is not None and picked.pk == current.replaces_id):
         return []
     return list(using.drafts_of(picked).order_by("request_number")[:MOST_DRAFTS])
 

@@ -12,6 +12,7 @@ from django.db.models import Model, OuterRef, Prefetch, Q, Subquery, prefetch_re
 
 from ideogram_django import wording
 from ideogram_django.estimates import typical_seconds
+from ideogram_django.lifecycle import using
 from ideogram_django.models import GeneratedImage
 from ideogram_django.widgets import MOST_DRAFTS
 
@@ -29,7 +30,7 @@ class Relatives:
     def of(self, picture: GeneratedImage) -> list[GeneratedImage]:
         """Other drafts in their order, then the newest picture made to replace this one, unused."""
         found = [one for one in self._all() if one.pk != picture.pk]
-        drafts = [one for one in found if _drafts_together(one, picture)]
+        drafts = [one for one in found if using.are_drafts_together(one, picture)]
         newer = [one for one in found if one.replaces_id == picture.pk and one not in drafts]
         drafts.sort(key=lambda one: one.request_number)
         return [*drafts[: MOST_DRAFTS - 1], *newer[:1]]
@@ -80,11 +81,6 @@ def relatives_of(picture: GeneratedImage) -> Relatives:
     """Those of the whole page where they were asked for together, else of this one alone."""
     shared = picture.__dict__.get(_ATTRIBUTE)
     return shared if isinstance(shared, Relatives) else Relatives([picture])
-
-
-def _drafts_together(one: GeneratedImage, other: GeneratedImage) -> bool:
-    """A run over many records shares one ``batch``, but there every record has its own words."""
-    return one.batch is not None and (one.batch, one.prompt) == (other.batch, other.prompt)
 
 
 def _near(picture: GeneratedImage) -> Q:

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from ideogram_django import conf
+from ideogram_django.lifecycle.columns import SiteColumns
 from ideogram_django.lifecycle.uploading import check_upload, insert, store, stored_objects
 from ideogram_django.statuses import ObjectKind, Status
 
@@ -37,7 +38,7 @@ def adopt(
     # Inserting sets this one by itself.
     changes = {name: columns[name] for name in ("created_at",) if columns.get(name) is not None}
     image = queryset.model(
-        **columns,
+        **SiteColumns(columns.get("requested_by")).under(columns),
         status=Status.COMPLETED,
         adopted=True,
         width=found.width,

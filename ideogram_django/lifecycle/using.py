@@ -14,9 +14,12 @@ from ideogram_django.lifecycle.transitions import announce
 from ideogram_django.statuses import IN_PROGRESS
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
     from ideogram_django.models import GeneratedImage
     from ideogram_django.querysets import GeneratedImageQuerySet
 
+_TOGETHER = ("batch", "prompt", "target_type_id", "target_id")
 FARTHEST = 50
 """How many steps back a chain of replaced pictures is followed."""
 
@@ -50,15 +53,25 @@ def _reaches(start: GeneratedImage, end: GeneratedImage) -> bool:
     return True  # so long a chain is not made longer
 
 
-def drafts_of(image: GeneratedImage) -> GeneratedImageQuerySet:
-    """The pictures of one request, this one too.
+def drafts_of(
+    image: GeneratedImage, rows: QuerySet[GeneratedImage] | None = None
+) -> QuerySet[GeneratedImage]:
+    """The pictures of one request of which one is to be picked, this one too.
 
-    A run over many records shares one ``batch``, but there every record has words of its own.
+    A run over many records shares one ``batch``, but there every record has its own picture, and
+    mostly words of its own.
     """
-    rows = type(image).objects.all()
+    rows = type(image).objects.all() if rows is None else rows
     if image.batch is None:
         return rows.filter(pk=image.pk)
-    return rows.filter(batch=image.batch, prompt=image.prompt)
+    return rows.filter(**{name: getattr(image, name) for name in _TOGETHER})
+
+
+def are_drafts_together(one: GeneratedImage, other: GeneratedImage) -> bool:
+    """As :func:`drafts_of`, for pictures that are at hand."""
+    return one.batch is not None and all(
+        getattr(one, name) == getattr(other, name) for name in _TOGETHER
+    )
 
 
 def pick(image: GeneratedImage) -> None:

@@ -13,6 +13,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from ideogram_django import hooks
 from ideogram_django.budget.amounts import plain
 from ideogram_django.budget.models import MONEY
 from ideogram_django.runs import preparing, reporting, steering
@@ -31,7 +32,7 @@ class RunQuerySet(models.QuerySet["Run"]):
         """All for who may view runs; for who may have pictures made, their own."""
         if any(user.has_perm(f"ideogram_django.{verb}_run") for verb in ("view", "change")):
             return self.all()
-        if user.has_perm("ideogram_django.generate_generatedimage"):
+        if hooks.current().may(user, "generate"):
             return self.filter(requested_by=user.pk)
         return self.none()
 
@@ -166,7 +167,7 @@ class Run(models.Model):
         return reporting.report(self)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for an API, with the report; keys are only ever added to. Three queries."""
+        """Plain values for an API, with the report; keys are only ever added to. Two queries."""
         return {
             "uuid": str(self.uuid),
             "name": self.name,

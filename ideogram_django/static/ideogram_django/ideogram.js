@@ -528,7 +528,8 @@
                 speak(this.root, this.root.dataset.textFailed);
             } finally {
                 button.disabled = false;
-                button.focus();
+                // Disabled, it has lost the focus; but nobody who went on is brought back.
+                if (document.activeElement === document.body) button.focus();
             }
         }
 

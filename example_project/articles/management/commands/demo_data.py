@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from articles.models import Article
-from ideogram_django.models import GeneratedImage, SpendingLimit
+from ideogram_django.models import GeneratedImage, Place, SpendingLimit
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples.toml"
 DAILY_LIMIT = 5
@@ -30,13 +30,19 @@ class Command(BaseCommand):
             "--pictures",
             type=int,
             default=0,
-            help="Have pictures made for the newest articles that have none. Costs credits.",
+            help="Have pictures made for the newest articles that have none, and one for the home "
+            "page. Costs credits.",
         )
 
     @transaction.atomic
     def handle(self, *args: Any, pictures: int, **options: Any) -> None:
         admin, _ = people()
         articles = [article(number, sample) for number, sample in enumerate(samples())]
+        invitation, _ = Place.objects.get_or_create(
+            key="home-invitation", defaults={"name": "Invitation on the home page"}
+        )
+        if pictures:
+            furnish(invitation, admin)
         for one in articles[:pictures]:
             illustrate(one, admin)
         self.stdout.write(f"{len(articles)} articles; log in as admin / admin or editor / editor.")
@@ -94,3 +100,16 @@ def illustrate(article: Article, user: User) -> None:
             request_id=uuid.uuid5(uuid.NAMESPACE_URL, article.get_absolute_url()),
         )
         article.save()
+
+
+def furnish(place: Place, user: User) -> None:
+    """Order the picture of a fixed place, which belongs to no article."""
+    if place.image is None:
+        place.image = GeneratedImage.objects.generate(
+            "A long table under the trees, set for supper",
+            aspect_ratio="8:3",
+            alt_text="A long table under the trees, set for supper",
+            requested_by=user,
+            request_id=uuid.uuid5(uuid.NAMESPACE_URL, place.key),
+        )
+        place.save()
