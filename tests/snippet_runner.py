@@ -13,7 +13,6 @@ import json
 import logging
 import os
 import runpy
-import shlex
 import subprocess
 import sys
 import threading
@@ -29,6 +28,7 @@ sys.path.insert(0, os.getcwd())
 import django
 
 from ideogram_django.simulator import Simulator
+from tests.snippets import command_lines
 
 Block = dict[str, Any]
 OURS = ("API_KEY", "API_BASE_URL", "WEBHOOK_BASE_URL", "QUEUE", "STORAGE", "DISPATCHER")
@@ -77,6 +77,8 @@ class Page:
             if path == "yoursite/settings.py":
                 self.settings(text)
             elif path == "":
+                if "@admin.register(" in text:
+                    start_anew()
                 self.script(text)
             elif path.startswith("articles/"):
                 # It was imported with the site; what it names is there for the scripts after it.
@@ -142,13 +144,10 @@ class Page:
     # --- commands -------------------------------------------------------------------------------
 
     def console(self, block: Block) -> None:
-        for line in block["text"].replace("\\\n", " ").splitlines():
-            words = shlex.split(line.removeprefix("$ "), comments=True)
-            while words and "=" in words[0] and words[0].split("=")[0].isidentifier():
-                words = words[1:]
+        for words in command_lines(block["text"]):
             if words[:2] == ["python", "manage.py"]:
                 self.manage(words[2], words[3:])
-            elif words and words[0] == "gunicorn":
+            elif words[0] == "gunicorn":
                 __import__(words[-1].partition(":")[0])
 
     def manage(self, name: str, words: list[str]) -> None:
@@ -182,6 +181,16 @@ class Page:
         finally:
             over.set()
             thread.join()
+
+
+def start_anew() -> None:
+    """A page may show several ways to register the same models; each is a site's only one."""
+    from django.apps import apps
+    from django.contrib import admin
+
+    for model in apps.get_app_config("articles").get_models():
+        if admin.site.is_registered(model):
+            admin.site.unregister(model)
 
 
 @contextmanager

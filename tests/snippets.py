@@ -17,6 +17,7 @@ import ast
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -107,6 +108,19 @@ def parts(text: str) -> Iterator[tuple[str, str]]:
         yield _kind(first), first
     for name, lines in zip(rest[::2], rest[1::2], strict=True):
         yield _path(name), lines
+
+
+def command_lines(text: str) -> Iterator[list[str]]:
+    """The words of each command. Where some lines begin with ``$``, the others are output."""
+    lines = text.replace("\\\n", " ").splitlines()
+    prompted = any(line.startswith("$ ") for line in lines)
+    for line in lines:
+        if line.startswith("$ ") or not prompted:
+            words = shlex.split(line.removeprefix("$ "), comments=True)
+            while words and re.fullmatch(r"\w+=.*", words[0]):
+                words = words[1:]
+            if words:
+                yield words
 
 
 def _path(name: str) -> str:
