@@ -51,6 +51,8 @@ OUTSIDE = """() => {
             // To the side of the first letter nobody can scroll, and the page gets no wider.
             const away = Math.max(-box.left, box.right - innerWidth);
             if (away > 1) found.push(`${name(one)} reaches ${Math.round(away)} px out of the page`);
+        } else if (getComputedStyle(one).textOverflow === "ellipsis") {
+            continue; // meant to be cut, and says so
         } else if (speaks(one) && /hidden|clip/.test(getComputedStyle(around).overflowX)) {
             const edge = around.getBoundingClientRect();
             const range = document.createRange(); // a box wider than its words cuts none

@@ -182,6 +182,9 @@ START = "/admin/ideogram_django/"
 class Seen(HTMLParser):
     """What a person reads or hears of a page, and where its links lead."""
 
+    SILENT = ("script", "style", "code")
+    """Nobody reads the first two; the third is the same in every language."""
+
     SAID = ("alt", "title", "aria-label", "placeholder", "data-ideogram-make-label")
 
     def __init__(self, html: str) -> None:
@@ -193,7 +196,7 @@ class Seen(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
-        if tag in ("script", "style"):
+        if tag in self.SILENT:
             self._silent += 1
         if tag == "a" and given.get("href"):
             self.links.append(str(given["href"]))
@@ -203,7 +206,7 @@ class Seen(HTMLParser):
         self.texts += [given[name] or "" for name in given if name.startswith("data-text-")]
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in ("script", "style"):
+        if tag in self.SILENT:
             self._silent -= 1
 
     def handle_data(self, data: str) -> None:

@@ -18,7 +18,7 @@
  *   [-for-model="id id"].
  * The field: [data-ideogram-field], a slot with input[-clear], input[-make-tick],
  *   textarea[-prompt], input[-offered], radios in [-drafts][id] (its -token and -request take the
- *   place of the old ones), button[-now], [-gaps="name name"], [-sent], [-empty].
+ *   place of the old ones), button[-now], [-gaps="name name"][-before][-after], [-sent], [-empty].
  * [data-ideogram-show][hidden] is shown because this runs, [data-ideogram-hide] is hidden.
  */
 "use strict";
@@ -154,8 +154,7 @@
 
     function wakeUp() {
         if (document.hidden) return;
-        lastNews = Date.now();
-        wait = FIRST;
+        [lastNews, wait] = [Date.now(), FIRST];
         clearTimeout(timer);
         look();
     }
@@ -496,8 +495,10 @@
         }
 
         showPrompt() {
-            const { text, empty } = this.final();
+            const { text: own, empty } = this.final();
             const { textSent, textEmpty } = this.root.dataset;
+            const around = found(this.root, "gaps")?.dataset ?? {}; // a prompt profile's words
+            const text = [around.ideogramBefore, own, around.ideogramAfter].filter(Boolean).join(" ");
             const write = (line, words) => { if (line) line.textContent = words; };
             write(found(this.root, "sent"), text === this.prompt.value ? "" : `${textSent} “${text}”`);
             write(found(this.root, "empty"), empty.length ? `${textEmpty} ${empty.join(", ")}` : "");
