@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pygments.lexers.special import TextLexer
+
 HERE = Path(__file__).resolve().parent
 REPOSITORY = "https://github.com/ideogram-django/ideogram-django/blob/main/"
 sys.path.insert(0, str(HERE))
@@ -48,4 +50,5 @@ def lead_out(app: Any, name: str, source: list[str]) -> None:
 
 
 def setup(app: Any) -> None:
+    app.add_lexer("csv", TextLexer)  # which Pygments does not know
     app.connect("source-read", lead_out)

@@ -18,7 +18,7 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 
-_FENCED = re.compile(r"^(`{3,}).*?^\1`*[ ]*$", re.S | re.M)
+_FENCED = re.compile(r"^([ ]*`{3,}).*?^\1`*[ ]*$", re.S | re.M)
 _CODE = re.compile(r"(`+).+?\1", re.S)
 _LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(<?([^)>\s]+)>?(?:\s+\"[^\"]*\")?\)")
 _OUTSIDE = re.compile(r"[a-z][a-z+.-]*:", re.I)

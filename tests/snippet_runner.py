@@ -13,7 +13,6 @@ import json
 import logging
 import os
 import runpy
-import shlex
 import subprocess
 import sys
 import threading
@@ -29,6 +28,7 @@ sys.path.insert(0, os.getcwd())
 import django
 
 from ideogram_django.simulator import Simulator
+from tests.snippets import command_lines
 
 Block = dict[str, Any]
 OURS = ("API_KEY", "API_BASE_URL", "WEBHOOK_BASE_URL", "QUEUE", "STORAGE", "DISPATCHER")
@@ -77,6 +77,8 @@ class Page:
             if path == "yoursite/settings.py":
                 self.settings(text)
             elif path == "":
+                if "@admin.register(" in text:
+                    start_anew()
                 self.script(text)
             elif path.startswith("articles/"):
                 # It was imported with the site; what it names is there for the scripts after it.
@@ -142,13 +144,10 @@ class Page:
     # --- commands -------------------------------------------------------------------------------
 
     def console(self, block: Block) -> None:
-        for line in block["text"].replace("\\\n", " ").splitlines():
-            words = shlex.split(line.removeprefix("$ "), comments=True)
-            while words and "=" in words[0] and words[0].split("=")[0].isidentifier():
-                words = words[1:]
+        for words in command_lines(block["text"]):
             if words[:2] == ["python", "manage.py"]:
                 self.manage(words[2], words[3:])
-            elif words and words[0] == "gunicorn":
+            elif words[0] == "gunicorn":
                 __import__(words[-1].partition(":")[0])
 
     def manage(self, name: str, words: list[str]) -> None:
@@ -182,6 +181,16 @@ class Page:
         finally:
             over.set()
             thread.join()
+
+
+def start_anew() -> None:
+    """A page may show several ways to register the same models; each is a site's only one."""
+    from django.apps import apps
+    from django.contrib import admin
+
+    for model in apps.get_app_config("articles").get_models():
+        if admin.site.is_registered(model):
+            admin.site.unregister(model)
 
 
 @contextmanager
@@ -239,12 +248,12 @@ def stage(twin: Simulator) -> dict[str, Any]:
     from django.urls import include, path
 
     from articles import models as written
-    from ideogram_django.models import GeneratedImage
+    from ideogram_django import models as ours
 
     user = get_user_model().objects.create_superuser("editor", "editor@example.org", "editor")
     request = RequestFactory().post("/", {"title": "Open late"})
     request.user = user
-    pictures = GeneratedImage.objects
+    pictures = ours.GeneratedImage.objects
     image = pictures.generate("A harbour at night", requested_by=user, aspect_ratio="16:9")
     failed = pictures.generate("A pier [fail]", requested_by=user)
     while pictures.in_progress().exists():
@@ -252,6 +261,7 @@ def stage(twin: Simulator) -> dict[str, Any]:
     image.refresh_from_db()
     failed.refresh_from_db()
     return {
+        **{name: getattr(ours, name) for name in ours.__all__},
         **{name: value for name, value in vars(written).items() if name[0] != "_"},
         "admin": django.contrib.admin,
         "article": written.Article.objects.create(title="Night trains", hero=image),
@@ -260,6 +270,7 @@ def stage(twin: Simulator) -> dict[str, Any]:
         "forms": django.forms,
         "get_object_or_404": get_object_or_404,
         "image": image,
+        "key": uuid.uuid4(),
         "include": include,
         "models": models,
         "path": path,

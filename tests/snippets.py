@@ -17,9 +17,11 @@ import ast
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -38,7 +40,9 @@ PAGES = [
 PROJECT, APP = "yoursite", "articles"
 
 _FENCE = re.compile(
-    r"^(?P<ticks>`{3,})(?P<language>[^\n`]*)\n(?P<text>.*?)^(?P=ticks)`*[ ]*$", re.S | re.M
+    r"^(?P<indent>[ ]*)(?P<ticks>`{3,})(?P<language>[^\n`]*)\n(?P<text>.*?)"
+    r"^(?P=indent)(?P=ticks)`*[ ]*$",
+    re.S | re.M,
 )
 _COMMENT = re.compile(r"<!--((?:(?!-->).)*)-->\s*\Z", re.S)
 _HEADING = re.compile(r"^# ([\w/]+\.py)[ ]*$", re.M)
@@ -73,7 +77,7 @@ def blocks(path: Path) -> list[Block]:
             page=name_of(path),
             line=text.count("\n", 0, match.start()) + 1,
             language=match["language"].strip(),
-            text=match["text"],
+            text=textwrap.dedent(match["text"]),
             **_said_before(text[: match.start()]),
         )
         for match in _FENCE.finditer(text)
@@ -104,6 +108,19 @@ def parts(text: str) -> Iterator[tuple[str, str]]:
         yield _kind(first), first
     for name, lines in zip(rest[::2], rest[1::2], strict=True):
         yield _path(name), lines
+
+
+def command_lines(text: str) -> Iterator[list[str]]:
+    """The words of each command. Where some lines begin with ``$``, the others are output."""
+    lines = text.replace("\\\n", " ").splitlines()
+    prompted = any(line.startswith("$ ") for line in lines)
+    for line in lines:
+        if line.startswith("$ ") or not prompted:
+            words = shlex.split(line.removeprefix("$ "), comments=True)
+            while words and re.fullmatch(r"\w+=.*", words[0]):
+                words = words[1:]
+            if words:
+                yield words
 
 
 def _path(name: str) -> str:
@@ -234,7 +251,8 @@ def write_site(folder: Path, found: list[Block]) -> None:
     models = "".join(text for path, text in placed if path == f"{APP}/models.py")
     append(folder / PROJECT / "settings.py", SETTINGS)
     append(folder / PROJECT / "urls.py", URLS)
-    append(folder / APP / "models.py", HEAD + ("" if "\nclass Article(" in models else ARTICLE))
+    own = re.search(r"^class Article\(", models, re.M)
+    append(folder / APP / "models.py", HEAD + ("" if own else ARTICLE))
     for path in dict.fromkeys(path for path, _text in placed):
         append(folder / path, TOPS.get(path, ""))
         (folder / path).with_name("__init__.py").touch()

@@ -29,7 +29,17 @@ from ideogram_django.querysets import GeneratedImageQuerySet
 from ideogram_django.statuses import ErrorCode, Status
 from ideogram_django.templatetags.ideogram import register
 from tests.snippet_runner import check_command
-from tests.snippets import DOCS, PAGES, ROOT, Block, blocks, name_of, parts, run_page
+from tests.snippets import (
+    DOCS,
+    PAGES,
+    ROOT,
+    Block,
+    blocks,
+    command_lines,
+    name_of,
+    parts,
+    run_page,
+)
 
 RUN = ("python", "django", "jinja", "console")
 """Languages that run in the page's site."""
@@ -44,7 +54,7 @@ EXACT = {
     "docs/templates.md": "tests/test_templatetags.py",
 }
 """Pages whose HTML is compared with what their template blocks render, and where."""
-PROGRAMS = ("gunicorn", "pip", "django-admin", "python", "python3")
+PROGRAMS = ("cd", "django-admin", "gunicorn", "pip", "python", "python3")
 """What a console block may start."""
 
 EVERY = [block for page in PAGES for block in blocks(page)]
@@ -73,7 +83,9 @@ def test_no_block_is_passed_over_in_silence() -> None:
     """Each is of a language that is run, read or shown, or says why it is neither."""
     for block in EVERY:
         known = block.language in (*RUN, *READ, *SHOWN) or block.language.startswith("{")
-        assert known or block.not_run, f"{block.place}: nobody runs {block.language!r}"
+        assert known or block.not_run or block.run_by, (
+            f"{block.place}: nobody runs {block.language!r}"
+        )
     counted: dict[str, int] = {}
     for block in EVERY:
         if block.not_run:
@@ -82,7 +94,7 @@ def test_no_block_is_passed_over_in_silence() -> None:
     assert counted == NOT_RUN
 
 
-@pytest.mark.parametrize("block", [one for one in of(*RUN) if one.values[0].run_by])
+@pytest.mark.parametrize("block", [one for one in EVERY if one.run_by], ids=lambda one: one.place)
 def test_a_block_that_another_test_runs_is_named_there(block: Block) -> None:
     text = (ROOT / block.run_by).read_text("utf-8")
     assert Path(block.page).name in text
@@ -99,14 +111,18 @@ def test_html_is_what_the_template_before_it_renders(block: Block) -> None:
 
 @pytest.mark.parametrize("block", of("console"))
 def test_commands_exist(block: Block) -> None:
-    for words in command_lines(block):
+    for words in command_lines(block.text):
         assert words[0] in PROGRAMS, block.place
         if words[:2] == ["python3", "run.py"]:
             assert f'"{words[2]}":' in (ROOT / "run.py").read_text()
         elif words[:2] == ["pip", "install"]:
             assert all(is_known(requirement) for requirement in words[2:]), block.place
         elif words[0] == "django-admin":
-            assert words[1] in get_commands()
+            check_command(words[1], words[2:])
+        elif words[:3] == ["python", "-m", "django"]:
+            check_command(words[3], words[4:])
+        elif words[0] == "cd":
+            assert (ROOT / words[1]).is_dir()
 
 
 @pytest.mark.parametrize("block", of(*READ))
@@ -135,15 +151,6 @@ def test_the_proxy_lets_the_webhooks_address_through() -> None:
     (block,) = [one for one in EVERY if one.language == "nginx"]
     (location,) = re.findall(r"location (\S+) \{", block.text)
     assert address.startswith(location)
-
-
-def command_lines(block: Block) -> Iterator[list[str]]:
-    for line in block.text.replace("\\\n", " ").splitlines():
-        words = shlex.split(line.removeprefix("$ "), comments=True)
-        while words and re.fullmatch(r"\w+=.*", words[0]):
-            words = words[1:]
-        if words:
-            yield words
 
 
 def words_in(thing: Any) -> Iterator[list[str]]:

@@ -13,10 +13,21 @@ from types import ModuleType
 import pytest
 from django.dispatch import Signal
 
-from ideogram_django import admin, exceptions, forms, models, signals, statuses, testing
+from ideogram_django import (
+    admin,
+    exceptions,
+    forms,
+    hooks,
+    models,
+    signals,
+    staleness,
+    statuses,
+    testing,
+)
 from ideogram_django.querysets import GeneratedImageQuerySet
 from ideogram_django.runs.models import RunQuerySet
 from ideogram_django.templatetags import rendering
+from tests.sample_site import decisions
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "tests/sample_site"
@@ -55,7 +66,7 @@ def test_it_uses_every_public_name() -> None:
         *(f"ideogram_django.forms.{name}" for name in forms.__all__),
         "ideogram_django.fields.GeneratedImageField",
         *(f"ideogram_django.exceptions.{name}" for name in own(exceptions)),
-        *(f"ideogram_django.statuses.{name}" for name in own(statuses)),
+        *(f"ideogram_django.statuses.{name}" for name in own(statuses) if not name.isupper()),
         *(
             f"ideogram_django.signals.{name}"
             for name, value in vars(signals).items()
@@ -65,11 +76,18 @@ def test_it_uses_every_public_name() -> None:
             f"ideogram_django.templatetags.rendering.{name}"
             for name in ("ArgumentError", "Places", *rendering_functions())
         ),
+        "ideogram_django.hooks.Hooks",
+        "ideogram_django.tasks.TasksDispatcher",
         "ideogram_django.testing.Ideogram",
+        "ideogram_django.wakeups.Dispatcher",
+        "ideogram_django.wakeups.RQDispatcher",
     }
     assert public - imported == set()
     fixtures = {name for name in testing.__all__ if name[0].islower()}
     assert fixtures - asked == set()
+    assert {name for name in own(staleness) if name.islower()} - asked == set()
+    overridden = {name for name in vars(hooks.Hooks) if name[0] != "_"}
+    assert overridden <= {name for name in vars(decisions.ShopHooks) if name[0] != "_"}
 
 
 def rendering_functions() -> list[str]:

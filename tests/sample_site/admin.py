@@ -9,8 +9,12 @@ from ideogram_django.admin import (
     GeneratedImageAdmin,
     GeneratedImageFieldMixin,
     GenerateImagesMixin,
+    OutOfDate,
+    OutOfDateFilter,
     PlaceAdmin,
+    PromptProfileAdmin,
     ProviderStateAdmin,
+    RunAdmin,
     SpendingLimitAdmin,
     SpendingPeriodAdmin,
 )
@@ -18,7 +22,9 @@ from ideogram_django.models import (
     Charge,
     GeneratedImage,
     Place,
+    PromptProfile,
     ProviderState,
+    Run,
     SpendingLimit,
     SpendingPeriod,
 )
@@ -33,6 +39,8 @@ OURS: dict[Any, Any] = {
     Charge: ChargeAdmin,
     GeneratedImage: GeneratedImageAdmin,
     Place: PlaceAdmin,
+    PromptProfile: PromptProfileAdmin,
+    Run: RunAdmin,
     ProviderState: ProviderStateAdmin,
     SpendingLimit: SpendingLimitAdmin,
     SpendingPeriod: SpendingPeriodAdmin,
@@ -54,6 +62,8 @@ def described(record: Product) -> str:
 
 @admin.register(Product)
 class ProductAdmin(GenerateImagesMixin, _ModelAdmin):
+    list_display = ["name", OutOfDate("photo")]
+    list_filter = [("photo", OutOfDateFilter)]
     generate_images_field = "photo"
     generate_images_prompt = described
     generate_images_options = {"aspect_ratio": "1:1"}

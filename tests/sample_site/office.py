@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.core.files import File
 from django.db.models import Sum
 
+from ideogram_django import staleness
 from ideogram_django.exceptions import (
     AccountError,
     BlockedError,
@@ -36,6 +37,7 @@ from ideogram_django.models import (
     PromptProfile,
     ProviderState,
     Run,
+    SampleSheet,
     SpendingLimit,
     SpendingPeriod,
     StoredObject,
@@ -46,6 +48,7 @@ from ideogram_django.statuses import (
     IN_PROGRESS,
     OPEN_ERRORS,
     ChargeState,
+    Decision,
     ErrorCode,
     ObjectKind,
     PauseCode,
@@ -67,6 +70,8 @@ def house_style() -> ProfileVersion:
         profile=profile, number=1, suffix="plain background", style_type="REALISTIC"
     )
     version.save()
+    assert not SampleSheet.objects.filter(version=version).exists()
+    assert profile.revise(suffix="plain background") is None
     assert profile.current == version
     assert version.locked == {"style_type": "REALISTIC"}
     assert version.compose("A kettle") == "A kettle plain background"
@@ -84,6 +89,7 @@ def catalogue(names: Iterable[str], buyer: User) -> Run:
     )
     run.start()
     run.halt()
+    run.limit_to(Decimal("5"))
     run.resume()
     return run
 
@@ -96,11 +102,38 @@ def outcome(run: Run) -> str:
         again = run.try_failures_again()
         again.stop()
         return f"{again.get_state_display()}; {RunState.STOPPED}, {RunPause.CEILING}"
+    if any(image.attached_at is None and image.target_id for image in run.pictures):
+        return str(Decision.OPEN.label)
     return f"{report.completed} of {report.count} for {report.committed} {run.currency}"
 
 
-def running() -> int:
-    return Run.objects.running().count()
+def running(buyer: User) -> int:
+    return Run.objects.viewable_by(buyer).running().count()
+
+
+def second_thoughts(buyer: User) -> None:
+    Run.objects.prepare([{"prompt": "A mistake"}], name="Never", requested_by=buyer).discard()
+
+
+def brought_up_to_date(buyer: User) -> str:
+    """Products whose picture shows what they were called before."""
+    staleness.bring(list(Product.objects.all()), "photo")
+    found: list[Product] = staleness.stale_records(Product.objects.order_by("pk"), "photo")
+    amount, currency = staleness.price_of(found, "photo")
+    if not found:
+        return "Nothing to do."
+    first, *others = found
+    assert staleness.is_stale(first, "photo")
+    told = f"{staleness.changes(first, 'photo')}: {amount:.2f} {currency}"
+    staleness.refresh(first, "photo", requested_by=buyer)
+    staleness.refresh_all(others, "photo", requested_by=buyer)
+    return told
+
+
+def by_hand(product: Product) -> GeneratedImage:
+    return GeneratedImage.objects.generate(
+        f"{product.name}, from below", **staleness.made_from(product, "photo")
+    )
 
 
 def allow(buyer: User) -> None:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import ValidationError
+from django.core.files import File
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.safestring import SafeString
@@ -26,7 +27,7 @@ spender = permission_required("ideogram_django.generate_generatedimage", raise_e
 @spender
 def pictures(request: HttpRequest) -> JsonResponse:
     """GET lists one's own, POST has one made."""
-    mine = GeneratedImage.objects.requested_by(request.user)
+    mine = GeneratedImage.objects.visible_to(request.user).requested_by(request.user)
     if request.method == "POST":
         made = GeneratedImage.objects.generate(
             request.POST["prompt"],
@@ -98,5 +99,16 @@ async def quick(prompts: list[str]) -> list[GeneratedImage]:
     first = await GeneratedImage.objects.agenerate("A first look")
     draft = await GeneratedImage.objects.acreate(prompt="Later", model="ideogram-v4-turbo")
     await draft.agenerate()
+    await first.arefresh()
     many = await GeneratedImage.objects.agenerate_many([{"prompt": one} for one in prompts])
     return [first, draft, *many]
+
+
+async def second_thoughts(image: GeneratedImage, file: File[bytes]) -> list[GeneratedImage]:
+    if image.status == GeneratedImage.Status.PENDING:
+        await image.acancel()
+        await image.aretry()
+    await image.await_finished(timeout=5)
+    own = await GeneratedImage.objects.afrom_upload(file)
+    better = await image.arerender(model="ideogram-v4-quality")
+    return [own, better, *await image.avariations(1)]
