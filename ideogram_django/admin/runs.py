@@ -176,9 +176,14 @@ class RunAdmin(Proposals):
             obj is None or obj.state not in (RunState.RUNNING, RunState.PAUSED)
         )
 
-    def may_brake(self, request: HttpRequest) -> bool:
-        """Who may have pictures made may stop them; so may who may change runs."""
-        return may_generate(request) or self.has_change_permission(request)
+    def may_brake(self, request: HttpRequest, run: Run) -> bool:
+        """Who may have pictures made may stop their own; who may change runs, everybody's."""
+        own = run.requested_by_id == request.user.pk
+        return (own and may_generate(request)) or self.has_change_permission(request, run)
+
+    def may_spend(self, request: HttpRequest, run: Run) -> bool:
+        """A run spends what the one who asked for it may: nobody else starts it who only looks."""
+        return may_generate(request) and self.may_brake(request, run)
 
     # --- deleting -------------------------------------------------------------------------------
 
@@ -323,7 +328,7 @@ class RunAdmin(Proposals):
         self, request: HttpRequest, run: Run, *, form: CeilingForm | None = None
     ) -> HttpResponse:
         report = run.report()
-        may_spend = may_generate(request)
+        may_spend = self.may_spend(request, run)
         settings = conf.current()
         may_see = access.may(request.user, "view")
         in_the_way = obstacles(request)
@@ -342,7 +347,7 @@ class RunAdmin(Proposals):
             "paused": run.state == RunState.PAUSED,
             "at_ceiling": self._waits_at_ceiling(run, report),
             "may_spend": may_spend and settings.SPENDING_ENABLED,
-            "may_brake": self.may_brake(request),
+            "may_brake": self.may_brake(request, run),
             "may_see": may_see,
             "buttons": self._labels(run, report),
             "short": self._shortage(run, report),
@@ -463,7 +468,8 @@ class RunAdmin(Proposals):
             return HttpResponseNotAllowed(["POST"])
         run = self._find(request, pk)
         step = request.POST.get("step", "")
-        if not (may_generate(request) if step in SPENDING else self.may_brake(request)):
+        may = self.may_spend if step in SPENDING else self.may_brake
+        if not may(request, run):
             raise PermissionDenied
         if step in ("ceiling", "raise"):
             return self._change_ceiling(request, run, step)
@@ -483,12 +489,18 @@ class RunAdmin(Proposals):
             url = self.admin_url("change", run.pk)
         return HttpResponseRedirect(url)
 
+    def _holds(self, request: HttpRequest, run: Run) -> bool:
+        """Whether going on costs what the button said, at today's prices."""
+        preparing.price_anew(run)
+        if request.POST.get("total", "") == str(run.report().to_come):
+            return True
+        messages.warning(
+            request, gettext("Something changed meanwhile. Look again before you confirm.")
+        )
+        return False
+
     def _start(self, request: HttpRequest, run: Run) -> str:
-        shown, report = request.POST.get("total", ""), run.report()
-        if run.state == RunState.PREPARED and shown != str(report.to_come):
-            messages.warning(
-                request, gettext("Something changed meanwhile. Look again before you confirm.")
-            )
+        if run.state == RunState.PREPARED and not self._holds(request, run):
             return self.admin_url("change", run.pk)
         run.start()
         self._begin(run)
@@ -504,6 +516,11 @@ class RunAdmin(Proposals):
         return self._done(request, run, "pause")
 
     def _resume(self, request: HttpRequest, run: Run) -> str:
+        if run.state == RunState.PAUSED and not self._holds(request, run):
+            return self.admin_url("change", run.pk)
+        return self._go_on(request, run)
+
+    def _go_on(self, request: HttpRequest, run: Run) -> str:
         run.resume()
         self._begin(run)
         messages.success(request, gettext("The run goes on."))
@@ -541,7 +558,7 @@ class RunAdmin(Proposals):
             run.limit_to(form.cleaned_data["ceiling"])
             self._done(request, run, "ceiling")
             if step == "raise" and run.state == RunState.PAUSED:
-                return HttpResponseRedirect(self._resume(request, run))
+                return HttpResponseRedirect(self._go_on(request, run))
             messages.success(request, gettext("The ceiling was changed."))
         except ValidationError as error:
             tell(request, error)
@@ -554,7 +571,7 @@ class RunAdmin(Proposals):
     def stop_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """GET says what would happen; POST stops the run for good."""
         run = self._find(request, pk)
-        if not self.may_brake(request):
+        if not self.may_brake(request, run):
             raise PermissionDenied
         url = self.admin_url("change", run.pk)
         if request.method == "POST":

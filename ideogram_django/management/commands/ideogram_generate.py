@@ -169,10 +169,10 @@ class Command(BaseCommand):
         """Prepare, ask, start; stay if that is wanted."""
         known = options["request_id"]
         run = Run.objects.filter(uuid=known).first() if known else None
-        if run is None:
+        if run is None or run.state == Run.State.PREPARED:
             self._ask(bill, yes=options["yes"], ceiling=options["ceiling"])
             try:
-                run = Run.objects.prepare(
+                run = run or Run.objects.prepare(
                     bill.requests,
                     name=options["run"],
                     requested_by=user,
