@@ -307,7 +307,18 @@ class RunAdmin(Proposals):
             messages.info(
                 request, gettext("Look it over. Nothing is made before you start the run.")
             )
+            self._tell_repeated(request, wanted["bill"])
         return run
+
+    def _tell_repeated(self, request: HttpRequest, bill: spreadsheets.Bill) -> None:
+        count = spreadsheets.repeated(bill)
+        if count:
+            text = ngettext(
+                "%(count)d line says just what another one says. A picture is made for each.",
+                "%(count)d lines say just what other ones say. A picture is made for each.",
+                count,
+            )
+            messages.warning(request, text % {"count": count})
 
     # --- its page -------------------------------------------------------------------------------
 
