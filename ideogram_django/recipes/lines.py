@@ -29,6 +29,8 @@ FORMAT = "ideogram_django recipes"
 VERSION = 1
 MAX_LINE = 256 * 1024
 """Bytes. A real line has a few thousand."""
+FIRST_YEAR, LAST_YEAR = 2000, 2999
+"""Moments at the very ends of the calendar break in some time zones, long after the import."""
 CONTENT_FIELDS = (
     *("prompt", "typed_prompt", "profile", "profile_version", "model", "alt_text", "decorative"),
     *("picked", "uploaded", "batch"),
@@ -296,6 +298,8 @@ def _moment(value: object) -> datetime | None:
         found = None
     if found is None or is_naive(found):
         raise BadLineError(f"{_shown(value)} is no time with a zone.")
+    if not FIRST_YEAR <= found.year <= LAST_YEAR:
+        raise BadLineError(f"{_shown(value)} is no time at which a picture was made.")
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -9,8 +10,18 @@ from typing import Any
 import pytest
 
 from ideogram_django import conf
+from ideogram_django.admin.samples import Sample, make_sheet
 from ideogram_django.lifecycle import transitions
-from ideogram_django.models import Charge, GeneratedImage, Run, SpendingLimit, SpendingPeriod
+from ideogram_django.models import (
+    Charge,
+    GeneratedImage,
+    ProfileVersion,
+    PromptProfile,
+    Run,
+    SampleSheet,
+    SpendingLimit,
+    SpendingPeriod,
+)
 from ideogram_django.runs import feeding
 from ideogram_django.statuses import ChargeState, Status
 from tests.reliability import oracle
@@ -103,3 +114,13 @@ def test_going_on_is_pressed_by_two(world: World) -> None:
     outcomes = at_once([press] * 3)
     assert sorted(outcomes, key=str) == [None, "run_state", "run_state"]
     assert run.images.in_progress().count() == 8
+
+
+def test_a_sample_sheet_that_is_asked_for_twice_at_once_is_one(world: World) -> None:
+    profile = PromptProfile.objects.create(name="season")
+    version = ProfileVersion.objects.create(profile=profile, number=1, suffix="Linocut.")
+    form = {"number": "1", "price": Sample.of(version).price, "request_id": str(uuid.uuid4())}
+    sheets = at_once([partial(make_sheet, profile, by=None, **form)] * 4)
+    assert sorted(fresh for _images, fresh in sheets) == [False, False, False, True]
+    assert SampleSheet.objects.count() == 1
+    assert Charge.objects.count() == GeneratedImage.objects.count() == len(profile.subjects)
