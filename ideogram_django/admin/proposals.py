@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -24,14 +24,10 @@ from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import wording
 from ideogram_django.admin.base import who
+from ideogram_django.admin.runbase import RunBase
 from ideogram_django.models import GeneratedImage, Run
 from ideogram_django.runs import approving, reporting, targets
 from ideogram_django.statuses import Decision
-
-if TYPE_CHECKING:
-    _RunAdmin = admin.ModelAdmin[Run]
-else:
-    _RunAdmin = admin.ModelAdmin
 
 PER_PAGE = 30
 MOST_NAMED = 5
@@ -70,38 +66,8 @@ class Proposal:
         return (self.may_decide or self.gone) and self.decision in (Decision.OPEN, Decision.KEPT)
 
 
-class Proposals(_RunAdmin):
+class Proposals(RunBase):
     """The page of one run's proposals. It needs the change permission for each record."""
-
-    def admin_url(self, name: str, *args: Any) -> str:
-        """The address of one of this model's pages on the admin site that serves the request."""
-        return reverse(
-            f"admin:ideogram_django_run_{name}", args=args, current_app=self.admin_site.name
-        )
-
-    def _find(self, request: HttpRequest, pk: int) -> Run:
-        run: Run | None = self.get_object(request, str(pk))
-        if run is None or not self.has_view_or_change_permission(request, run):
-            raise PermissionDenied
-        return run
-
-    def _context(self, request: HttpRequest, run: Run | None) -> dict[str, Any]:
-        return {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "original": run,
-            "object_id": run.pk if run else None,
-            "add": run is None,
-            "change": run is not None,
-            "is_popup": False,
-            "save_as": False,
-            "show_save": False,
-            "has_view_permission": self.has_view_permission(request, run),
-            "has_add_permission": self.has_add_permission(request),
-            "has_change_permission": self.has_change_permission(request, run),
-            "has_delete_permission": self.has_delete_permission(request, run),
-            "media": self.media,
-        }
 
     def proposals_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """GET shows old beside new; POST approves or rejects one, the ticked ones, or all."""
