@@ -57,6 +57,13 @@ def test_a_prompt_may_have_lines_and_numbers_are_those_of_the_file() -> None:
     assert "Line 7: count: At least one" in told
 
 
+def test_a_line_without_a_prompt_is_told_whatever_else_it_says() -> None:
+    told = refused("prompt,count,alt_text\nA fox,1,\n,2,\n,,Nothing\n")
+    assert told.count("Line ") == 2
+    assert "Line 3: prompt: " in told
+    assert "Line 4: prompt: " in told
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "cp1252", "latin-1"])
 def test_other_encodings_are_told(encoding: str) -> None:
     content = "prompt\nEin Fuchs, dämmrig\n".encode(encoding)

@@ -100,7 +100,7 @@ def check(orders: Sequence[Order]) -> Bill:
     amount, currency = Decimal(0), settings.CURRENCY
     for order in orders:
         found = [*order.problems, *_problems(order)]
-        if order.options:
+        if order.options or not found:
             try:
                 wish = wishes.check(order.options, settings, profiles)
             except ValidationError as error:
