@@ -476,6 +476,17 @@ def test_hostile_words_are_only_words(browser, editor):
         assert "&lt;script&gt;alert(1)" in body
 
 
+def test_each_page_has_its_path_and_its_buttons_once(browser, editor):
+    """Django 6.1 keeps both elsewhere than Djangos before it."""
+    run = prepared(editor)
+    for path in (page(run), f"{RUNS}{run.pk}/stop/", f"{RUNS}{run.pk}/proposals/", ADD):
+        body = browser.get(path).content.decode()
+        assert body.count("Report as CSV") == (path == page(run))
+        assert len(re.findall(r'<(?:ol|div) class="breadcrumbs"', body)) == 1
+        if path not in (page(run), ADD):
+            assert re.search(rf'class="breadcrumbs".*href="{page(run)}".*aria-current', body, re.S)
+
+
 # --- the list, the gallery, the news ------------------------------------------------------------
 
 
