@@ -454,6 +454,8 @@ def test_failures_stay_behind_and_own_work_without_a_file_is_lost(
         (entry(profile="season"), "belong together"),
         (entry(created_at="2026-01-01T00:00:00"), "no time with a zone"),
         (entry(created_at="2026-13-01T00:00:00Z"), "no time with a zone"),
+        (entry(created_at="0001-01-01T00:00:00+14:00"), "no time at which"),
+        (entry(created_at="9999-12-31T23:59:59-14:00"), "no time at which"),
         (entry(sha256="A" * 64), "no SHA-256"),
         (entry(file="../secret.png"), "leads out of its folder"),
         (entry(file="a/../../secret.png"), "leads out of its folder"),

@@ -284,7 +284,9 @@ def _wish(
     if image.uploaded:
         return gettext("It was uploaded, not made."), [], ""
     if action == "generate":
-        reason = "" if image.status == Status.DRAFT else gettext("It is not a draft.")
+        if image.status != Status.DRAFT:
+            return gettext("It is not a draft."), [], image.model
+        reason = "" if image.run_id is None else gettext("It belongs to a bulk run.")
         return reason, [], image.model
     if action == "retry":
         return _why_not_again(image, attempt), [], image.model

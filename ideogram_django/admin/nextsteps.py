@@ -71,6 +71,8 @@ def next_steps(
         found = _after_failure(image, advice, own, edit, may_spend, may_change or may_spend)
     elif image.status == Status.COMPLETED:
         found = [*(_more(image, own, settings) if may_spend else []), *edit]
+    elif image.status == Status.DRAFT and image.run is not None and not image.run.is_over:
+        notes.append(gettext("The bulk run “%(run)s” makes it.") % {"run": image.run})
     elif image.status == Status.DRAFT and may_spend and own is not None:
         label = gettext("Make · %(total)s") % {"total": own.total(1, image.rendering_speed)}
         found = [Step(name="generate", label=label, main=True, amount=_amount(own, image))]

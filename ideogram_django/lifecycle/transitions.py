@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 FOLLOWS: Mapping[Status, frozenset[Status]] = {
     Status.DRAFT: frozenset({Status.PENDING}),
-    Status.PENDING: frozenset({Status.SUBMITTING, Status.CANCELLED}),
+    # Back to a draft where a bulk run is paused before it was sent.
+    Status.PENDING: frozenset({Status.SUBMITTING, Status.CANCELLED, Status.DRAFT}),
     Status.SUBMITTING: frozenset(
         {
             Status.PENDING,
