@@ -135,6 +135,14 @@ class PlaceAdmin(GeneratedImageFieldMixin, _ModelAdmin):
             return PlacePictureField(label=_("Picture"), required=False)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "profile":
+            # Only looked at from here: deleting one beside a place would be an accident.
+            for link in ("can_add_related", "can_change_related", "can_delete_related"):
+                setattr(field.widget, link, False)
+        return field
+
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Without a choice of profiles where there is none."""
         fields = super().get_fields(request, obj)
