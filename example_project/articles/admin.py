@@ -14,7 +14,7 @@ else:
 
 @admin.register(Article)
 class ArticleAdmin(GenerateImagesMixin, ModelAdmin):
-    list_display = ["title", "author", "published_at", OutOfDate("hero")]
+    list_display = ["title", OutOfDate("hero"), "author", "published_at"]
     list_filter = [("hero", OutOfDateFilter)]
     search_fields = ["title", "standfirst", "body"]
     prepopulated_fields = {"slug": ["title"]}
