@@ -18,7 +18,14 @@ from django.core.files.base import ContentFile
 from PIL import Image
 
 from ideogram_django import lifecycle
-from ideogram_django.models import Charge, GeneratedImage, Place, ProviderState, SpendingLimit
+from ideogram_django.models import (
+    Charge,
+    GeneratedImage,
+    Place,
+    PromptProfile,
+    ProviderState,
+    SpendingLimit,
+)
 from ideogram_django.statuses import Period, Status
 from tests.accessibility import COVERED, OUTSIDE, faults
 from tests.browsing import Visit
@@ -295,7 +302,9 @@ def places() -> str:
 
 @screen("a fixed place", reach=lambda page: _open_all(page))
 def a_place() -> str:
-    place = Place.objects.create(name="Top", key="a" * 50, image=picture())
+    look = PromptProfile.objects.create(name="a" * 50)
+    look.revise(prefix=LONG_WORD, aspect_ratio="16:9")
+    place = Place.objects.create(name="Top", key="a" * 50, profile=look, image=picture())
     return f"{ADMIN}place/{place.pk}/change/"
 
 

@@ -177,8 +177,8 @@ def test_the_function_for_other_template_languages(
             html = rendering.generated_image_for("home-hero", places=shared, alt="A lake")
             assert html == expected
     assert rendering.generated_image_for("home-hero", alt="A lake") == expected
-    with pytest.raises(TypeError, match="profile"):
-        rendering.generated_image_for("nowhere", profile="season")
+    with pytest.raises(TypeError, match="colour"):
+        rendering.generated_image_for("nowhere", colour="blue")
 
 
 # --- a use like any other -----------------------------------------------------------------------
@@ -330,7 +330,7 @@ def test_a_picture_is_uploaded(client: Client, settings: Any, tmp_path: Any) -> 
     [
         ({"name": ""}, "This field is required."),
         ({"key": "no key!"}, "Enter a valid “slug”"),
-        ({"key": "taken"}, "Fixed place with this Key already exists."),
+        ({"key": "taken"}, "There is a place with this key already."),
         ({"image-clear": "on", "image": "77"}, "only one of these"),
     ],
 )
