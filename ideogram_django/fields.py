@@ -112,8 +112,9 @@ class GeneratedImageField(_ForeignKey):
         """
         if not self._ours(kwargs):
             return super().formfield(**kwargs)
-        for name in ("using", "empty_label", "limit_choices_to", "to_field_name", "blank"):
+        for name in ("using", "empty_label", "to_field_name", "blank"):
             kwargs.pop(name, None)
+        kwargs.setdefault("limit_choices_to", self.remote_field.limit_choices_to)
         return models.Field.formfield(
             self, **{"form_class": forms.GeneratedImageField, **self.request_defaults, **kwargs}
         )

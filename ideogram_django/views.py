@@ -25,7 +25,7 @@ from ideogram_django.budget.amounts import plain
 from ideogram_django.drains import provider
 from ideogram_django.estimates import typical_seconds
 from ideogram_django.exceptions import InvalidPayloadError, InvalidSignatureError
-from ideogram_django.forms import ordering
+from ideogram_django.forms import narrowing, ordering
 from ideogram_django.forms.access import may, viewable
 from ideogram_django.lifecycle import settling, tokens, watching
 from ideogram_django.models import GeneratedImage, Run
@@ -153,15 +153,17 @@ def status(request: HttpRequest) -> JsonResponse:
 def choose(request: HttpRequest) -> HttpResponse:
     """Finished pictures to choose from, as a piece of HTML: ``?q=<words>&page=<number>``.
 
-    Those that the user may view: all with the permission, else the user's own. 403 for nobody in
-    particular, also where the site sends visitors to a login page, which no dialog could show.
+    Those that the user may view: all with the permission, else the user's own; of these, those
+    that the field offers which signed ``choices``. 403 for nobody in particular, also where the
+    site sends visitors to a login page, which no dialog could show.
     """
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return HttpResponse(status=403)
     query = request.GET.get("q", "").strip()[:200].replace("\0", "")
     page = _page_number(request.GET.get("page", ""))
-    pictures = viewable(user).completed().exclude(file="")
+    pictures = narrowing.narrow(viewable(user), request.GET.get("choices", ""))
+    pictures = pictures.completed().exclude(file="")
     for word in query.split()[:10]:
         pictures = pictures.filter(Q(prompt__icontains=word) | Q(alt_text__icontains=word))
     start = (page - 1) * CHOICES

@@ -658,7 +658,8 @@ def test_admin_list_editable(
     inputs = re.findall(
         r'type="(?:hidden|text)"[^>]* name="(form-[^"]+)"[^>]* value="([^"]*)"', page
     )
-    data = {**dict(inputs), "form-0-hero-make": "on", "form-0-hero-prompt": "A cat", "_save": "1"}
+    (tick,) = re.findall(r'name="form-0-hero-make" value="([^"]+)"', page)
+    data = {**dict(inputs), "form-0-hero-make": tick, "form-0-hero-prompt": "A cat", "_save": "1"}
 
     response = client.post("/admin/magazine/article/", data)
 

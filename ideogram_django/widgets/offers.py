@@ -128,6 +128,8 @@ class Offer:
     current: GeneratedImage | None = None
     required: bool = False
     may_choose: bool = False
+    choices: str | None = ""
+    """Which pictures the dialog shows, as a signed token: "" for all, None for no dialog."""
     may_browse: bool = False
     """May open the gallery's own pages."""
     may_view: bool = False

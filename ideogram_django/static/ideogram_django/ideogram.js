@@ -9,9 +9,9 @@
  *   [-live], an aria-live region, tells each change once.
  * Forms sent in place: form or button[data-ideogram-swap="id id"] takes the regions with these ids
  *   from the page that comes back; an empty list on a button: not in place.
- * Choosing: [data-ideogram-slot][-choose-url] with input[-reference="<as it was>"], [-by-hand] that
- *   is hidden, button[-open], template[-dialog], [-chosen] holding [-chosen-thumb], [-chosen-text]
- *   and button[-undo], input[type=file][-upload], input[-address].
+ * Choosing: [data-ideogram-slot][-choose-url][-choices] with input[-reference="<as it was>"],
+ *   [-by-hand] that is hidden, button[-open], template[-dialog], [-chosen] holding [-chosen-thumb],
+ *   [-chosen-text] and button[-undo], input[type=file][-upload], input[-address].
  * Typing: textarea[data-ideogram-limit="n"] is counted into the [-counter] beside it; the
  *   [-lettering="n"] beside it shows while words in quotation marks are longer than n.
  * Prices: [data-ideogram-make] with [-part="model|count|speed|style|shape"], [-make-label],
@@ -396,7 +396,8 @@
         const mine = ++request;
         const note = found(dialog, "note");
         const texts = choosing.root.dataset;
-        const query = new URLSearchParams({ q: found(dialog, "search").value, page });
+        const q = found(dialog, "search").value;
+        const query = new URLSearchParams({ q, page, choices: texts.ideogramChoices ?? "" });
         note.textContent = texts.textLoading;
         try {
             const answer = await fetch(`${texts.ideogramChooseUrl}?${query}`);
