@@ -201,7 +201,7 @@ class GeneratedImageField(_ForeignKey):
             if picture.target_field == self.name and not picture.target_id:
                 self._claim(picture, record)
             if self._before in record.__dict__:
-                taking.exchange(picture, self._with_key(record.__dict__[self._before]))
+                taking.exchange(picture, self._with_key(record.__dict__[self._before]), record)
                 self._tell(record, picture)
             describing.write(picture)
         record.__dict__.pop(self._before, None)

@@ -28,6 +28,7 @@ from ideogram_django.exceptions import InvalidPayloadError, InvalidSignatureErro
 from ideogram_django.forms import narrowing, ordering
 from ideogram_django.forms.access import may, viewable
 from ideogram_django.lifecycle import settling, tokens, watching
+from ideogram_django.lifecycle.steering import waits_for_refund
 from ideogram_django.models import GeneratedImage, Run
 from ideogram_django.runs import reporting
 from ideogram_django.runs.reporting import Report
@@ -136,6 +137,7 @@ def status(request: HttpRequest) -> JsonResponse:
         # A token is good for what a hook hides, too: its holder was shown these pictures.
         pictures = viewable(user) | pictures if allowed else viewable(user)
     asked = _uuids(request.GET.get("ids", ""))[:MOST_IDS]
+    pictures = pictures.select_related("charge")
     images = list(pictures.filter(uuid__in=asked)) if may_view or allowed else []
     runs = _runs(request, set(asked) - {image.uuid for image in images})
     if not (may_view or allowed or runs):
@@ -224,8 +226,10 @@ def payload(
         "status": str(image.status),
         "label": str(image.get_status_display()),
         "sentence": wording.sentence(image, typical=typical, pause=pause),
+        "left": wording.remaining(image, typical or {}),
         "progress": image.progress,
         "finished": image.is_finished,
+        "settled": not waits_for_refund(image),
         "thumbnail": image.thumbnail_url,
         "width": image.width,
         "height": image.height,
@@ -242,7 +246,9 @@ def run_payload(run: Run, report: Report) -> dict[str, Any]:
         "label": wording.run_milestone(run, report),
         "sentence": wording.run_sentence(run, report),
         "progress": report.percent,
+        "left": "",
         "finished": True,  # what depends on it is to be fetched anew
+        "settled": True,
         "thumbnail": "",
         "width": None,
         "height": None,

@@ -129,8 +129,14 @@ def sentence(
         return gettext("Waiting. %(reason)s") % {"reason": pause}
     if image.uploaded or image.error_message:
         return image.sentence
-    left = seconds_left(image, typical or {})
-    return image.sentence if left is None else f"{image.sentence} {time_left(left)}"
+    left = remaining(image, typical or {})
+    return f"{image.sentence} {left}" if left else image.sentence
+
+
+def remaining(image: GeneratedImage, typical: Mapping[str, float]) -> str:
+    """How long it will take yet, as a sentence; empty where nobody can say."""
+    left = seconds_left(image, typical)
+    return "" if left is None else time_left(left)
 
 
 def advice(image: GeneratedImage) -> Advice | None:

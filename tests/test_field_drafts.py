@@ -542,6 +542,30 @@ def test_the_picture_before_can_be_brought_back_and_the_other_again(editor: User
     assert (old.replaces, new.replaces) == (None, old)
 
 
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["used here only", "used elsewhere"])
+def test_a_draft_that_gives_way_to_the_picture_before_is_no_longer_picked(
+    editor: User, elsewhere: bool
+) -> None:
+    old = finished(file="old.png")
+    article = Article.objects.create(title="Autumn", hero=old)
+    draft = drafts(user=editor, status=Status.COMPLETED, file="a.png")[1]
+
+    def save(choice: GeneratedImage) -> bool:
+        record = Article.objects.get(pk=article.pk)
+        data = {**rendered(record, editor), "hero-draft": str(choice.uuid)}
+        form = article_form(editor, instance=record, **data)
+        assert form.is_valid(), form.errors
+        form.save()
+        draft.refresh_from_db()
+        return draft.picked
+
+    assert save(draft)
+    if elsewhere:
+        Article.objects.create(title="Winter", hero=draft)
+    assert save(old) is elsewhere
+    assert Article.objects.get(pk=article.pk).hero == old
+
+
 def test_what_a_picture_replaced_elsewhere_is_not_forgotten(editor: User) -> None:
     shared = finished(prompt="Shared")
     Article.objects.create(title="Spring", hero=shared)

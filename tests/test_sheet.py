@@ -153,8 +153,8 @@ def test_the_time_left_is_that_of_the_slowest(browser):
     response = browser.get(sheet_url(images[0]))
     summary = response.context["summary"]
     assert summary["slowest"] == images[0]
-    assert re.search(r"About \d+ seconds left\.", summary["sentence"])
-    assert summary["sentence"] in text(response)
+    assert re.search(r"^About \d+ seconds left\.$", summary["left"])
+    assert summary["left"] in text(response)
 
 
 def test_a_cancelled_one_costs_nothing_and_an_old_price_is_not_today_s(browser, settings):

@@ -24,8 +24,9 @@ from ideogram_django.admin.offers import price_list
 from ideogram_django.admin.sheet import ContactSheet
 from ideogram_django.admin.steps import PictureSteps
 from ideogram_django.estimates import typical_seconds
+from ideogram_django.lifecycle.steering import waits_for_refund
 from ideogram_django.models import GeneratedImage, ProviderState
-from ideogram_django.statuses import IN_PROGRESS
+from ideogram_django.statuses import IN_PROGRESS, Status
 from ideogram_django.wording import pause_message
 
 FAMILY_SHOWN = 12
@@ -83,6 +84,7 @@ class GeneratedImageAdmin(PictureActions, ContactSheet, PictureSteps, MakePage, 
             "sentence": wording.sentence(image, typical=typical_seconds(), pause=pause),
             "provider_url": self._provider_url(request) if pause else "",
             "charged": wording.charged(image),
+            "unsettled": image.status == Status.FAILED and waits_for_refund(image),
             "hint": advice.hint if advice is not None else "",
             "provider_words": facts.provider_words(image),
             "next": next_steps(
