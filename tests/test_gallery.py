@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -60,6 +61,13 @@ def editor() -> User:
 @pytest.fixture
 def browser(editor: User) -> Client:
     return client_of(editor)
+
+
+def test_the_actions_are_called_as_the_buttons_on_the_pages_are(browser):
+    pictures(1)
+    names = re.findall(r'<option value="\w+">([^<]*)</option>', text(browser.get(GALLERY)))
+    for name in ("More like this…", "Finish on Balanced…", "Finish on Quality…"):
+        assert name in names
 
 
 def pictures(count: int, **facts: Any) -> list[GeneratedImage]:

@@ -36,9 +36,9 @@ SHOWN = 60
 TITLES = {
     "generate": _("Make the selected drafts?"),
     "retry": _("Try the selected pictures again?"),
-    "variations": _("Make variations of the selected pictures?"),
-    "balanced": _("Make the selected pictures again on Balanced?"),
-    "quality": _("Make the selected pictures again on Quality?"),
+    "variations": _("Make more like the selected pictures?"),
+    "balanced": _("Finish the selected pictures on Balanced?"),
+    "quality": _("Finish the selected pictures on Quality?"),
 }
 
 
@@ -95,15 +95,15 @@ class PictureActions(PictureAdmin):
     def try_again(self, request: HttpRequest, queryset: QuerySet[GeneratedImage]) -> Any:
         return self._ask(request, queryset, "retry")
 
-    @admin.action(description=_("Make variations…"), permissions=["generate"])
+    @admin.action(description=_("More like this…"), permissions=["generate"])
     def make_variations(self, request: HttpRequest, queryset: QuerySet[GeneratedImage]) -> Any:
         return self._ask(request, queryset, "variations")
 
-    @admin.action(description=_("Make again on Balanced…"), permissions=["generate"])
+    @admin.action(description=_("Finish on Balanced…"), permissions=["generate"])
     def again_on_balanced(self, request: HttpRequest, queryset: QuerySet[GeneratedImage]) -> Any:
         return self._ask(request, queryset, "balanced")
 
-    @admin.action(description=_("Make again on Quality…"), permissions=["generate"])
+    @admin.action(description=_("Finish on Quality…"), permissions=["generate"])
     def again_on_quality(self, request: HttpRequest, queryset: QuerySet[GeneratedImage]) -> Any:
         return self._ask(request, queryset, "quality")
 
