@@ -210,7 +210,11 @@ def make(request: HttpRequest) -> HttpResponse:
         problem=ordered.problem,
         request_id="" if ordered.problem else str(uuid4()),
     )
-    return render(request, "ideogram_django/widgets/drafts.html", {"strip": context})
+    return render(
+        request,
+        "ideogram_django/widgets/ordered.html",
+        {"strip": context, "left": ordered.left},
+    )
 
 
 def _page_number(text: str) -> int:

@@ -100,7 +100,8 @@ def test_ids_can_be_renamed_with_their_form(editor: User) -> None:
     """A formset's clone renames ids, names and "for", and no other reference to an id."""
     elements = Elements(html_of(PlainForm(prefix="pages-__prefix__", user=editor), "picture"))
     ids = [str(attrs["id"]) for attrs in elements.having("id")]
-    assert ids == [f"id_pages-__prefix__-picture{part}" for part in ("", "-prompt", "-drafts")]
+    parts = ("", "-prompt", "-left", "-drafts")
+    assert ids == [f"id_pages-__prefix__-picture{part}" for part in parts]
     assert [attrs["for"] for attrs in elements.having("for")] == [ids[1]]
     for attribute in ("aria-labelledby", "aria-describedby", "aria-controls"):
         assert elements.having(attribute) == []
@@ -224,9 +225,9 @@ def test_rendering_a_field_asks_for_its_picture_once(
     plain = Article.objects.get()
     joined = Article.objects.select_related("hero__replaces").get()
 
-    with django_assert_num_queries(2):  # the picture, and those around it
+    with django_assert_num_queries(3):  # the picture, and those around it; the limits
         html_of(ArticleForm(instance=plain, user=editor))
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):
         html_of(ArticleForm(instance=joined, user=editor))
 
 

@@ -89,13 +89,14 @@ class GeneratedImageField(forms.Field):
         self._initial: Any = None
         self._words: Words | None = None
         self.profiles = Profiles()
-        """What is looked up once; a formset gives all its fields the same."""
+        self.money = ordering.Money()
+        """Both are looked up once; a formset gives all its fields the same."""
         super().__init__(**kwargs)
 
     def __deepcopy__(self, memo: Any) -> GeneratedImageField:
-        """Each form has a copy, and looks profiles up anew."""
+        """Each form has a copy, and looks profiles and money up anew."""
         copied: GeneratedImageField = super().__deepcopy__(memo)
-        copied.profiles = Profiles()
+        copied.profiles, copied.money = Profiles(), ordering.Money()
         return copied
 
     def get_bound_field(self, form: Any, field_name: str) -> BoundField:
@@ -202,7 +203,10 @@ class GeneratedImageField(forms.Field):
 
     def _make(self, plan: Plan) -> Make | None:
         make = ordering.make_for(plan, self._record, self._column)
-        return replace(make, count=0) if make and self.compact else make
+        if make is None:
+            return None
+        make = replace(make, left=self.money.left(self.user))
+        return replace(make, count=0) if self.compact else make
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         if self.disabled:

@@ -34,6 +34,25 @@ DRAFTS = 4
 # --- what is offered ----------------------------------------------------------------------------
 
 
+class Money:
+    """What one person may still spend: looked up once, for all the fields that show it."""
+
+    def __init__(self) -> None:
+        self._left: list[str] | None = None
+
+    def left(self, user: Any) -> list[str]:
+        """A sentence for each limit that a request by this person counts against."""
+        if self._left is None:
+            self._left = money_left(user)
+        return self._left
+
+
+def money_left(user: Any) -> list[str]:
+    """As :meth:`Money.left`, looked up now."""
+    currency = conf.current().CURRENCY
+    return [wording.money_left(one, currency) for one in limits.allowances(user)]
+
+
 def make_for(plan: Plan, record: Model | None, column: Any = None) -> Make | None:
     """How a new picture can be had with a field's plan; None where none can.
 
@@ -225,6 +244,8 @@ class Ordered:
 
     offer: Offer
     problem: str = ""
+    left: Sequence[str] = ()
+    """What may still be spent now."""
 
 
 def order(user: Any, value: Submitted) -> Ordered:
@@ -250,6 +271,7 @@ def order(user: Any, value: Submitted) -> Ordered:
     seen = shown_to(user, [*relatives, before])
     return Ordered(
         problem=problem,
+        left=money_left(user),
         offer=Offer(
             current=current,
             may_view=may(user, "view"),

@@ -74,6 +74,8 @@ class Make:
     before: str = ""
     """What the profile puts before the text, and after it, blanks included."""
     after: str = ""
+    left: Sequence[str] = ()
+    """What may still be spent, a sentence for each limit."""
     fixed: Sequence[tuple[str, str]] = ()
     """What the profile fixes, as people say it."""
 

@@ -521,9 +521,9 @@
             try {
                 const address = this.root.dataset.ideogramMakeUrl;
                 const answer = await fetch(address, { method: "POST", body: data });
-                const drafts = found(this.root, "drafts");
                 const page = parsed(await answer.text());
-                if (!replaceRegions([drafts.id], page)) throw new Error(String(answer.status));
+                const ids = [found(this.root, "drafts").id, `id_${this.name}-left`];
+                if (!replaceRegions(ids, page)) throw new Error(String(answer.status));
                 this.made(found(this.root, "drafts"));
             } catch {
                 speak(this.root, this.root.dataset.textFailed);
