@@ -14,7 +14,7 @@ from django.forms.boundfield import BoundField
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf, wording
-from ideogram_django.forms import describing, narrowing, ordering, sources
+from ideogram_django.forms import describing, narrowing, offering, ordering, sources
 from ideogram_django.forms.access import may, shown_to, viewable
 from ideogram_django.forms.answers import Answer, GenerationRequest, UploadedPicture, flat
 from ideogram_django.forms.plans import Plan
@@ -89,14 +89,14 @@ class GeneratedImageField(forms.Field):
         self._initial: Any = None
         self._words: Words | None = None
         self.profiles = Profiles()
-        self.money = ordering.Money()
+        self.money = offering.Money()
         """Both are looked up once; a formset gives all its fields the same."""
         super().__init__(**kwargs)
 
     def __deepcopy__(self, memo: Any) -> GeneratedImageField:
         """Each form has a copy, and looks profiles and money up anew."""
         copied: GeneratedImageField = super().__deepcopy__(memo)
-        copied.profiles, copied.money = Profiles(), ordering.Money()
+        copied.profiles, copied.money = Profiles(), offering.Money()
         return copied
 
     def get_bound_field(self, form: Any, field_name: str) -> BoundField:
@@ -202,7 +202,7 @@ class GeneratedImageField(forms.Field):
         return may(self.user, "add") if self.allow_upload is None else self.allow_upload
 
     def _make(self, plan: Plan) -> Make | None:
-        make = ordering.make_for(plan, self._record, self._column)
+        make = offering.make_for(plan, self._record, self._column)
         if make is None:
             return None
         make = replace(make, left=self.money.left(self.user))

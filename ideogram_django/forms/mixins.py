@@ -12,7 +12,7 @@ from django.utils.functional import cached_property
 from ideogram_django.forms import prompts
 from ideogram_django.forms.answers import GenerationRequest
 from ideogram_django.forms.fields import GeneratedImageField
-from ideogram_django.forms.ordering import Money
+from ideogram_django.forms.offering import Money
 from ideogram_django.forms.plans import Plan
 from ideogram_django.forms.relatives import together
 from ideogram_django.profiles.applying import Profiles
