@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
@@ -40,3 +41,9 @@ def client_of(user: User | None) -> Client:
 def text(response: Any) -> str:
     """The page's source; one blank for each run of them."""
     return " ".join(response.content.decode().split())
+
+
+@pytest.fixture
+def browser(editor: User) -> Client:
+    """A browser in which the ``editor`` of the test's file has logged in."""
+    return client_of(editor)

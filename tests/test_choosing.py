@@ -22,7 +22,8 @@ from ideogram_django.models import Charge, GeneratedImage
 from tests.magazine.forms import PlainForm
 from tests.magazine.models import Article
 from tests.people import SPEND, VIEW, client_of, person
-from tests.test_forms import article_form, finished
+from tests.pictures import finished
+from tests.test_forms import article_form
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.magazine.urls")]
 ARTICLES = "/admin/magazine/article/"

@@ -24,7 +24,9 @@ from ideogram_django.statuses import Status
 from ideogram_django.widgets import Terms, sign_current
 from tests.magazine.forms import ArticleForm
 from tests.magazine.models import Article, Author, Page
-from tests.test_forms import INLINE, WANTED, article_form, finished, person, rendered
+from tests.people import person
+from tests.pictures import finished
+from tests.test_forms import INLINE, WANTED, article_form, rendered
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.magazine.urls")]
 MAKE = "/ideogram/make/"

@@ -35,7 +35,7 @@ from ideogram_django.models import (
 )
 from ideogram_django.statuses import ChargeState, PauseCode, Status
 from tests.magazine.models import Article, Author
-from tests.test_admin import ADDING, CHANGE, DELETE, SPEND, VIEW, client_of, staff, text
+from tests.people import ADDING, CHANGE, DELETE, SPEND, VIEW, client_of, staff, text
 
 pytestmark = pytest.mark.django_db
 
@@ -56,11 +56,6 @@ def no_estimates() -> Iterator[None]:
 @pytest.fixture
 def editor() -> User:
     return staff(VIEW, CHANGE, ADDING, DELETE, SPEND)
-
-
-@pytest.fixture
-def browser(editor: User) -> Client:
-    return client_of(editor)
 
 
 def test_the_actions_are_called_as_the_buttons_on_the_pages_are(browser):

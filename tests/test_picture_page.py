@@ -17,21 +17,8 @@ from ideogram_django.admin.alttext import fingerprint
 from ideogram_django.models import GeneratedImage
 from ideogram_django.statuses import Status
 from tests.magazine.models import Article, Author
-from tests.test_admin import (
-    ADDING,
-    CHANGE,
-    GALLERY,
-    HOSTILE,
-    SPEND,
-    VIEW,
-    client_of,
-    draft,
-    page,
-    picture,
-    staff,
-    step_url,
-    text,
-)
+from tests.people import ADDING, CHANGE, SPEND, VIEW, client_of, staff, text
+from tests.test_admin import GALLERY, HOSTILE, draft, page, picture, step_url
 
 pytestmark = pytest.mark.django_db
 
@@ -39,11 +26,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def editor() -> User:
     return staff(VIEW, CHANGE, ADDING, SPEND)
-
-
-@pytest.fixture
-def browser(editor: User) -> Client:
-    return client_of(editor)
 
 
 def region(body: str, name: str) -> str:

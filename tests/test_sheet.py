@@ -19,19 +19,8 @@ from django.utils import timezone
 from ideogram_django.budget import ledger
 from ideogram_django.models import Charge, GeneratedImage, SpendingLimit
 from ideogram_django.statuses import ErrorCode, Status
-from tests.test_admin import (
-    ADD,
-    ADDING,
-    CHANGE,
-    GALLERY,
-    SPEND,
-    VIEW,
-    client_of,
-    form,
-    page,
-    staff,
-    text,
-)
+from tests.people import ADDING, CHANGE, SPEND, VIEW, client_of, staff, text
+from tests.test_admin import ADD, GALLERY, form, page
 
 pytestmark = pytest.mark.django_db
 
@@ -91,11 +80,6 @@ def press(client: Client, url: str, step: str, **more: Any) -> Any:
 @pytest.fixture
 def editor() -> User:
     return staff(VIEW, CHANGE, ADDING, SPEND)
-
-
-@pytest.fixture
-def browser(editor: User) -> Client:
-    return client_of(editor)
 
 
 # --- who may look -------------------------------------------------------------------------------

@@ -13,10 +13,10 @@ from django.utils import translation
 from pytest_django import DjangoAssertNumQueries
 
 from ideogram_django.budget.amounts import price_text
-from ideogram_django.models import GeneratedImage
 from ideogram_django.widgets import GeneratedImageWidget, Submitted
 from tests.magazine.forms import ArticleForm, PlainForm
 from tests.magazine.models import Article
+from tests.pictures import finished
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.magazine.urls")]
 
@@ -26,12 +26,6 @@ def editor() -> User:
     user = User.objects.create_user("editor")
     user.user_permissions.set(Permission.objects.filter(content_type__model="generatedimage"))
     return User.objects.get(pk=user.pk)
-
-
-def finished(**columns: Any) -> GeneratedImage:
-    return GeneratedImage.objects.create(
-        **{"prompt": "A lake", "status": "completed", "uploaded": True, "file": "a.png", **columns}
-    )
 
 
 class Elements(HTMLParser):
