@@ -27,7 +27,7 @@ from ideogram_django.models import (
     SpendingLimit,
 )
 from ideogram_django.statuses import Period, Status
-from tests.accessibility import COVERED, OUTSIDE, faults
+from tests.accessibility import COVERED, MIXED_UP, OUTSIDE, faults
 from tests.browsing import Visit
 from tests.magazine.models import Article, Author
 from tests.magazine.models import Page as Leaf
@@ -462,6 +462,8 @@ def test_for_everyone(shown: Screen, visit: Visit, axe: Any) -> None:
     for width in (320, 1280):
         page.set_viewport_size({"width": width, "height": 900})
         wrong += [f"from right to left at {width}: {it}" for it in page.evaluate(OUTSIDE)]
+    if path.startswith("/admin/"):
+        wrong += page.evaluate(MIXED_UP)
     assert not wrong, "\n".join(["", *wrong])
 
 

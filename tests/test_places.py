@@ -25,6 +25,7 @@ from ideogram_django.models import Charge, GeneratedImage, Place, SpendingLimit
 from ideogram_django.statuses import Status
 from ideogram_django.templatetags import rendering
 from tests.drain import configured
+from tests.people import client_of, staff, text
 from tests.test_templatetags import fill, saved, unfinished
 
 pytestmark = pytest.mark.django_db
@@ -204,12 +205,7 @@ def test_a_picture_in_a_place_is_used(settings: Any) -> None:
 
 
 def editor(*codenames: str) -> Client:
-    user = User.objects.create_user(f"user{User.objects.count()}", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-    assert user.user_permissions.count() == len(codenames)
-    client = Client()
-    client.force_login(user)
-    return client
+    return client_of(staff(*codenames))
 
 
 @pytest.fixture
@@ -235,10 +231,6 @@ def making(prompt: str = "A harbour at night", **changes: Any) -> dict[str, Any]
         "image-request": str(uuid.uuid4()),
     }
     return form(**wish, **changes)
-
-
-def text(response: Any) -> str:
-    return " ".join(response.content.decode().split())
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
@@ -32,6 +32,7 @@ from ideogram_django.models import (
 )
 from ideogram_django.statuses import Status
 from tests.magazine.models import Article, Author
+from tests.people import SPEND, client_of, staff, text
 
 pytestmark = pytest.mark.django_db
 
@@ -39,26 +40,8 @@ RUNS = "/admin/ideogram_django/run/"
 ADD = f"{RUNS}add/"
 GALLERY = "/admin/ideogram_django/generatedimage/"
 ARTICLES = "/admin/magazine/article/"
-SPEND = "generate_generatedimage"
 DRAFT = Decimal("0.03")
 HOSTILE = """<script>alert(1)</script> {{ x }} "x" onerror='y' %(count)s & ü"""
-
-
-def staff(*codenames: str) -> User:
-    user = User.objects.create_user(f"user{User.objects.count()}", password="x", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-    assert user.user_permissions.count() == len(codenames)
-    return user
-
-
-def client_of(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-def text(response: Any) -> str:
-    return " ".join(response.content.decode().split())
 
 
 def page(run: Run) -> str:
@@ -104,11 +87,6 @@ def again(run: Run) -> Run:
 @pytest.fixture
 def editor() -> User:
     return staff(SPEND, "view_generatedimage")
-
-
-@pytest.fixture
-def browser(editor: User) -> Client:
-    return client_of(editor)
 
 
 # --- who may what -------------------------------------------------------------------------------

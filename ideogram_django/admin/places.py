@@ -108,7 +108,7 @@ class PlaceForm(_ModelForm):
             place.image = taking.fulfil(self.wanted, place, self.before)
         elif place.image is not None:
             if place.image != self.before:
-                taking.exchange(place.image, self.before)
+                taking.exchange(place.image, self.before, place)
             describing.write(place.image)
         self.wanted = None
 
