@@ -1,1 +1,1 @@
-"""What the package costs, beside its limits and its peers."""
+"""How fast the app is, beside a naive peer and the machine's limit: ``python3 run.py bench``."""
