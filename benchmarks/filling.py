@@ -108,11 +108,9 @@ class _Speech:
 
     def series(self, first: int, last: int) -> str:
         if self.postgres:
-            return f"SELECT n::bigint AS n FROM generate_series({first}, {last}) AS n"
-        return (
-            f"WITH RECURSIVE up(n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM up"
-            f" WHERE n < {last}) SELECT n FROM up"
-        )
+            return f"SELECT n::bigint AS n FROM generate_series({first}, {last}) AS n"  # noqa: S608
+        more = f"SELECT n + 1 FROM up WHERE n < {last}"  # noqa: S608
+        return f"WITH RECURSIVE up(n) AS (SELECT {first} UNION ALL {more}) SELECT n FROM up"  # noqa: S608
 
     def number(self, purpose: str, n: str = "n") -> str:
         """A uuid that follows from a number."""
@@ -143,7 +141,7 @@ class _Speech:
             return []  # SQLite takes the largest key that there was
         table = model._meta.db_table
         name = f"pg_get_serial_sequence('{table}', 'id')"
-        return [f"SELECT setval({name}, (SELECT max(id) FROM {self.quoted(table)}))"]
+        return [f"SELECT setval({name}, (SELECT max(id) FROM {self.quoted(table)}))"]  # noqa: S608
 
 
 KIND = "(n * 7919) % 1000"
