@@ -149,9 +149,7 @@ def _pass(world: World, database: Any) -> Result:
         world.stub(latency=LATENCY, jobs=count) as listed,
     ):
         site = world.site(database, API_BASE_URL=lonely.base_url, **SETTINGS)
-        by_list = world.bare_site(
-            database, site.settings, API_BASE_URL=listed.base_url, **SETTINGS
-        )
+        by_list = world.bare_site(database, site.settings, API_BASE_URL=listed.base_url, **SETTINGS)
         with site.member() as member:
             member.call(make_due, count=count)
         for _round in range(world.rounds):
