@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import DateTimeField, F, PositiveSmallIntegerField, Q
+from django.db.models import F, PositiveSmallIntegerField, Q
 from django.db.models.functions import Coalesce, Now
 
 from ideogram_django import signals
@@ -18,8 +18,9 @@ from ideogram_django.budget import ledger
 from ideogram_django.lifecycle.transitions import (
     OPEN,
     UNHELD,
+    Each,
     announce,
-    each,
+    each_later,
     later,
     let_go,
     move,
@@ -159,7 +160,7 @@ def still_running(jobs: Sequence[tuple[GeneratedImage, Job, float]]) -> int:
             told = {image.pk: job.progress for image, job, _next in of if job.progress is not None}
             progress: Any = F("progress")
             if told:
-                progress = Coalesce(each(told, PositiveSmallIntegerField()), F("progress"))
+                progress = Coalesce(Each(told, PositiveSmallIntegerField()), F("progress"))
             changed += move(
                 type(images[0])._base_manager.filter(
                     pk__in=[image.pk for image in images],
@@ -169,11 +170,7 @@ def still_running(jobs: Sequence[tuple[GeneratedImage, Job, float]]) -> int:
                 source=[Status.SUBMITTED, Status.PROCESSING] if started else [status],
                 to=Status.PROCESSING if started else status,
                 progress=progress,
-                next_check_at=each(
-                    {image.pk: round(seconds, 1) for image, _job, seconds in of},
-                    DateTimeField(),
-                    then=later,
-                ),
+                next_check_at=each_later({image.pk: seconds for image, _job, seconds in of}),
                 checks=F("checks") + 1,
                 not_found=0,
                 **UNHELD,
