@@ -79,20 +79,16 @@ def cost_of_many(count: int, run_callbacks: Callable[..., Any]) -> int:
     return len(asked)
 
 
-def test_asking_for_thousands_costs_statements_by_the_thousand(
+def test_asking_for_thousands_costs_the_statements_of_one(
     django_capture_on_commit_callbacks: Any,
 ) -> None:
-    """Two tables to write, and what the limits say, whatever the number."""
+    """What the limits say and what they reserve, and each table written in one go."""
     SpendingLimit.objects.create(amount=100_000)
-    one = cost_of_many(1, django_capture_on_commit_callbacks)
-    thousand = cost_of_many(1000, django_capture_on_commit_callbacks)
-    assert one == 6  # limits, period looked for and made or not, reservation, two rows
-    if connection.vendor == "postgresql":
-        assert thousand == one - 1  # the period is there by now
-        assert cost_of_many(2000, django_capture_on_commit_callbacks) == thousand + 2
-    else:  # which takes fewer parameters in one statement
-        assert thousand <= 1000 / 50 + 3
-        assert cost_of_many(2000, django_capture_on_commit_callbacks) <= 2000 / 50 + 3
+    cost_of_many(1, django_capture_on_commit_callbacks)  # makes the limit's period
+    # SQLite tells the new rows' keys when it is asked.
+    expected = 7 if connection.vendor == "sqlite" else 5
+    for count in (1, 1000, 3000):
+        assert cost_of_many(count, django_capture_on_commit_callbacks) == expected
 
 
 @pytest.mark.redis
@@ -105,7 +101,7 @@ def test_asking_knocks_once(count: int, redis: str) -> None:
     with commands(redis) as told:
         GeneratedImage.objects.generate_many([{"prompt": "A fox"}] * count)
     assert told.count("set") == told.count("rpush") == 1
-    assert len(told) == 9  # rq's own for one job are the others
+    assert len(told) < 12, told  # what rq needs for one job
 
 
 GATE = ["set"]
