@@ -297,9 +297,22 @@ class GeneratedImage(models.Model):
                 condition=models.Q(claim__isnull=False),
                 name="ideogram_django_claimed",
             ),
-            # Which models, styles and shapes there are, without reading the rows themselves.
+            # What the gallery is filtered by where few pictures may match, in its order. Where many
+            # do, it finds a page of them by going back from the newest.
+            models.Index(fields=["model", "id"], name="ideogram_django_by_model"),
+            models.Index(fields=["created_at", "id"], name="ideogram_django_by_time"),
             models.Index(
-                fields=["model", "style_type", "aspect_ratio"], name="ideogram_django_by_request"
+                fields=["id"], condition=models.Q(picked=True), name="ideogram_django_picked"
+            ),
+            models.Index(
+                fields=["status", "id"],
+                condition=models.Q(alt_text="", decorative=False),
+                name="ideogram_django_no_alt",
+            ),
+            models.Index(
+                fields=["error_code", "id"],
+                condition=~models.Q(error_code=""),
+                name="ideogram_django_by_error",
             ),
             # Whether the very same file is here already.
             models.Index(fields=["sha256"], name="ideogram_django_by_hash"),

@@ -622,34 +622,6 @@ def test_the_gallery_asks_as_often_for_5000_pictures_as_for_50(browser, editor, 
     assert max(many.values()) <= 18
 
 
-def test_what_a_page_reads_does_not_grow_with_the_gallery(browser, editor):
-    """But for the count that Django's paginator makes, no statement goes through all rows."""
-    ProviderState.objects.create(last_sync=timezone.now())
-    fill(editor, 200)
-    table = GeneratedImage._meta.db_table
-    statements = [sql for sql in asked(browser, GALLERY) if table in sql]
-    assert statements
-    if connection.vendor != "sqlite":
-        pytest.skip("the plan is read as SQLite writes it")
-    for sql in statements:
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
-            plan = " | ".join(row[3] for row in cursor.fetchall())
-        reads_all = f"SCAN {table}" in plan and "INDEX" not in plan
-        assert not reads_all or "LIMIT" in sql or "COUNT(*)" in sql, (sql, plan)
-
-
-def test_news_of_100_pictures_costs_the_queries_of_one(browser):
-    images = pictures(100, status=Status.PENDING)
-    counts = []
-    for some in (images[:1], images):
-        ids = ",".join(str(image.uuid) for image in some)
-        counts.append(len(asked(browser, f"{STATUS}?ids={ids}")))
-        answer = browser.get(f"{STATUS}?ids={ids}").json()
-        assert len(answer["images"]) == len(some)
-    assert counts[0] == counts[1]
-
-
 def test_a_page_of_100_in_progress_asks_for_all_of_them_at_one_address(browser, monkeypatch):
     monkeypatch.setattr(admin.site._registry[GeneratedImage], "list_per_page", 100)
     images = pictures(100, status=Status.PROCESSING, submitted_at=timezone.now() - timedelta(1))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F, PositiveSmallIntegerField, Q
 from django.db.models.functions import Coalesce, Now
 
 from ideogram_django import signals
@@ -17,7 +18,9 @@ from ideogram_django.budget import ledger
 from ideogram_django.lifecycle.transitions import (
     OPEN,
     UNHELD,
+    Each,
     announce,
+    each_later,
     later,
     let_go,
     move,
@@ -140,6 +143,39 @@ def apply(image: GeneratedImage, job: Job, *, next_check: float, give_up: bool) 
         _failed(image, ErrorCode.GAVE_UP, "", credits=None, refundable=False)
     else:
         _still_running(image, job, next_check)
+
+
+def still_running(jobs: Sequence[tuple[GeneratedImage, Job, float]]) -> int:
+    """:func:`apply` for several at once that are under way, with the seconds to their next look.
+
+    For pictures whose status is SUBMITTED or PROCESSING. One UPDATE for each status they come to;
+    the number of rows that it was still true for.
+    """
+    changed = 0
+    for started in (True, False):
+        some = [one for one in jobs if (one[1].status is JobStatus.PROCESSING) == started]
+        for status in {Status(image.status) for image, _job, _next in some}:
+            of = [one for one in some if one[0].status == status]
+            images = [image for image, _job, _next in of]
+            told = {image.pk: job.progress for image, job, _next in of if job.progress is not None}
+            progress: Any = F("progress")
+            if told:
+                progress = Coalesce(Each(told, PositiveSmallIntegerField()), F("progress"))
+            changed += move(
+                type(images[0])._base_manager.filter(
+                    pk__in=[image.pk for image in images],
+                    # A token is held for one claim alone: whoever took a row over has another.
+                    claim__in={image.claim for image in images},
+                ),
+                source=[Status.SUBMITTED, Status.PROCESSING] if started else [status],
+                to=Status.PROCESSING if started else status,
+                progress=progress,
+                next_check_at=each_later({image.pk: seconds for image, _job, seconds in of}),
+                checks=F("checks") + 1,
+                not_found=0,
+                **UNHELD,
+            )
+    return changed
 
 
 def _still_running(image: GeneratedImage, job: Job, next_check: float) -> None:

@@ -46,6 +46,7 @@ def check(
     options: Mapping[str, Any],
     settings: conf.AppSettings | None = None,
     profiles: Profiles | None = None,
+    prices: catalogue.SitePrices | None = None,
 ) -> Wish:
     """Put a ``profile`` on one request, check it against the catalogue and price it.
 
@@ -65,7 +66,7 @@ def check(
             prompt=options.get("prompt", ""),
             model=options.get("model") or settings.DEFAULT_MODEL,
             parameters=with_public_addresses(parameters),
-            prices=ledger.prices(settings),
+            prices=ledger.prices(settings) if prices is None else prices,
         )
     except InvalidRequest as invalid:
         raise as_validation_error(invalid) from invalid
@@ -97,10 +98,10 @@ def _check_alt_text(text: str) -> None:
 def check_all(requests: Sequence[Mapping[str, Any]], settings: conf.AppSettings) -> list[Wish]:
     """All or none; the sentence says which of several is wrong."""
     wishes: list[Wish] = []
-    profiles = Profiles()
+    profiles, prices = Profiles(), ledger.prices(settings)
     for number, request in enumerate(requests, start=1):
         try:
-            wishes.append(check(request, settings, profiles))
+            wishes.append(check(request, settings, profiles, prices))
         except ValidationError as error:
             if len(requests) == 1:
                 raise
