@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, time
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db.models.functions import Now
+from django.db.models import Count, Sum
+from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import hooks
@@ -94,6 +97,41 @@ def open_charges(settings: AppSettings, orders: Sequence[Order], user: Any) -> l
         ],
         batch_size=1000,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What charges in one currency and one state come to."""
+
+    currency: str
+    state: ChargeState
+    count: int
+    amount: Decimal
+    """Expected while reserved, afterwards what was charged."""
+
+
+def spent_today() -> list[Spent]:
+    """The charges opened since midnight in the site's time zone. One query over their index."""
+    zone = timezone.get_default_timezone()
+    midnight = datetime.combine(timezone.localdate(timezone=zone), time.min, tzinfo=zone)
+    rows = (
+        Charge.objects.filter(created_at__gte=midnight)
+        .order_by()
+        .values_list("currency", "state")
+        .annotate(
+            count=Count("pk"), amount=Sum(Coalesce("charged", "expected"), default=Decimal(0))
+        )
+    )
+    return [
+        Spent(
+            currency=currency,
+            state=ChargeState(state),
+            count=count,
+            # SQLite adds up in binary fractions.
+            amount=amount.quantize(limits.PLACES),
+        )
+        for currency, state, count, amount in rows
+    ]
 
 
 def settle(charge: Charge, credits: int | None) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, connections
-from django.db.models import Min, Q
+from django.db.models import Min
 from django.utils import timezone
 
 from ideogram_django import conf, wakeups
@@ -39,8 +39,6 @@ FEED_EVERY = 0.5
 POLL_CHUNK = 200
 """Pictures that one reading of the job list may serve."""
 SAVE_TRIES = 6
-
-POLLED = [Status.SUBMITTED, Status.PROCESSING, Status.FAILED]
 
 
 def work_in_queue() -> None:
@@ -87,8 +85,7 @@ def _drop_stale_connections() -> None:
 
 def anything_due(settings: AppSettings) -> bool:
     """Whether a drain would find work now."""
-    due = GeneratedImage.objects.filter(due_somewhere(settings)).due()
-    return due.exists() or feeding.hungry(settings)
+    return provider.due_now(settings).exists() or feeding.hungry(settings)
 
 
 def seconds_to_next() -> float | None:
@@ -97,17 +94,6 @@ def seconds_to_next() -> float | None:
         first=Min("next_check_at")
     )["first"]
     return None if first is None else (first - timezone.now()).total_seconds()
-
-
-def due_somewhere(settings: AppSettings) -> Q:
-    """Which due rows a drain could work on as things stand: a pause makes none of them urgent."""
-    current = provider.state()
-    workable = Q(status__in=[Status.FETCHING, Status.COMPLETED])
-    if provider.may_call(current):
-        workable |= Q(status__in=[*POLLED, Status.SUBMITTING])
-    if provider.may_send(current, settings) and provider.room_in_flight(settings) != 0:
-        workable |= Q(status=Status.PENDING)
-    return workable
 
 
 class _Drain:
@@ -201,7 +187,7 @@ class _Drain:
         if may_call:
             doubtful = self._claim_calls(rows.filter(status=Status.SUBMITTING), left())
             tasks += self._planned(doubtful, self.submitting.recover)
-            tasks += self._take_polls(rows.filter(status__in=POLLED), left())
+            tasks += self._take_polls(rows.filter(status__in=provider.POLLED), left())
         tasks += self._take(rows.filter(status=Status.COMPLETED), left(), self.saving.finish)
         free += share
         if may_send:
