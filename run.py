@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""The two commands: ``python3 run.py demo`` and ``python3 run.py test [pytest arguments]``.
+"""The commands: ``python3 run.py demo``, ``python3 run.py test [pytest arguments]``, and ``bench``.
 
+``python3 run.py bench [figures]`` measures how fast the app is; see ``benchmarks/__main__.py``.
 Needs Python 3.11 or newer and nothing else. What is missing is installed into ``.venv`` on first
 use, and again when pyproject.toml or the Python version has changed.
 """
@@ -22,6 +23,7 @@ PYTHON = VENV / "bin" / "python"
 COMMANDS = {
     "demo": [str(ROOT / "example_project" / "demo.py")],
     "test": ["-m", "pytest"],
+    "bench": ["-m", "benchmarks"],
 }
 # What an active virtual environment or another Django project may have left behind.
 FOREIGN = {

@@ -1,0 +1,1 @@
+"""How fast the app is, beside a naive peer and the machine's limit: ``python3 run.py bench``."""

@@ -1,0 +1,101 @@
+"""``python3 run.py bench``: how fast the app is, beside a naive peer and the limit, in one run.
+
+    python3 run.py bench                     all figures
+    python3 run.py bench D4 D6               these alone
+    python3 run.py bench --short             a small form, which fails behind a red line
+    python3 run.py bench --publish           all of them, into docs/performance.md
+
+Variants of a figure run in turn, several rounds; a table shows medians and spread, a target and
+whether it is met. JSON and plots lie in build/bench/ afterwards.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import page, plots, table
+from benchmarks.processes import ROOT
+from benchmarks.rounds import Result
+from benchmarks.world import World, choose_databases
+
+FIGURES = ("D1", "D2", "D3", "D4", "D5", "D6", "D7", "D8")
+COMMANDS = {"scale": "benchmarks.scale"}
+"""What else can be run, by its own module's ``main(arguments)``."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    if arguments and arguments[0] in COMMANDS:
+        return int(importlib.import_module(COMMANDS[arguments[0]]).main(arguments[1:]) or 0)
+    options = _options(arguments)
+    build = ROOT / "build" / "bench"
+    build.mkdir(parents=True, exist_ok=True)
+    results: list[Result] = []
+    begun = time.monotonic()
+    with World(
+        databases=choose_databases(options.database), rounds=options.rounds, short=options.short
+    ) as world:
+        for figure in options.figures:
+            print(f"… {figure}", end="", flush=True)
+            at = time.monotonic()
+            found = _measure(figure, world)
+            print(f"  {time.monotonic() - at:.0f} s\n{table.as_text(found)}\n", flush=True)
+            results += found
+    print(f"{time.monotonic() - begun:.0f} s in all")
+    report = page.report(results, rounds=options.rounds, short=options.short)
+    options.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    for result in results:
+        (build / page.plot_name(result)).write_text(plots.bars(result))
+    if options.publish:
+        page.publish(report)
+    return _verdict(results)
+
+
+def _measure(figure: str, world: World) -> list[Result]:
+    module = importlib.import_module(f"benchmarks.figures.{figure.lower()}")
+    found: list[Result] = module.measure(world)
+    return found
+
+
+def _verdict(results: Sequence[Result]) -> int:
+    judged = [(result, one) for result in results for one in result.judged]
+    behind = [f"{r.figure} {r.where} {one.what}" for r, one in judged if not one.red_held]
+    missed = [f"{r.figure} {r.where} {one.what}" for r, one in judged if not one.met]
+    print(f"{len(judged) - len(missed)} of {len(judged)} targets met.")
+    for name in missed:
+        print(f"  {'BEHIND THE RED LINE' if name in behind else 'missed'}: {name}")
+    return 1 if behind else 0
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="run.py bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("figures", nargs="*", type=str.upper, metavar="D1 … D8")
+    parser.add_argument("--rounds", type=int, help="of each variant; 3, with --short 1")
+    parser.add_argument("--database", choices=["sqlite", "postgres", "both"], default="both")
+    parser.add_argument("--short", action="store_true", help="in a minute, for a CI")
+    parser.add_argument("--publish", action="store_true", help="write docs/performance.md anew")
+    parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench" / "results.json")
+    options = parser.parse_args(arguments)
+    options.rounds = options.rounds or (1 if options.short else 3)
+    options.figures = options.figures or [name for name in FIGURES if _is_here(name)]
+    unknown = [name for name in options.figures if name not in FIGURES or not _is_here(name)]
+    if unknown:
+        parser.error(f"There is no figure {', '.join(unknown)}.")
+    return options
+
+
+def _is_here(figure: str) -> bool:
+    return (ROOT / "benchmarks" / "figures" / f"{figure.lower()}.py").exists()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

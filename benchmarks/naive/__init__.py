@@ -1,0 +1,1 @@
+"""What a competent developer writes in an afternoon: a model, a job per picture, a poll loop."""

@@ -1,0 +1,11 @@
+"""Addresses of the benchmarks' site."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("ideogram/", include("ideogram_django.urls")),
+]
