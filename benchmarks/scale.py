@@ -47,7 +47,7 @@ FLAT = 1.05
 """How much larger a process may be in the last third of a long day than in the first."""
 SLICE = 20
 """Seconds of a drain with the default settings."""
-QUICK_SLICE = 0.5
+QUICK_SLICE = 0.25
 """Seconds of a drain in the shortened day."""
 A_MOMENT = 40
 """Pictures that are ordered at a time in the shortened day."""
@@ -121,6 +121,9 @@ def long_day(world: World, options: argparse.Namespace) -> dict[str, Any]:
             scene.until(lambda now: not now.get("open"))
         report = {"name": "leaks", "pictures": count, "drains": done, **scene.report()}
         report["checks"][f"{drains:,} drains"] = done >= drains
+        for name in ("web", "worker", "sync"):
+            of = report["memory"]["thirds"][name]
+            report["checks"][f"{name} has not grown"] = of["last"] <= of["first"] * FLAT
         return report
 
 
