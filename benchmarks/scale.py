@@ -43,6 +43,8 @@ STALLED = 120.0
 STILL = 4.0
 """Seconds without one more webhook after which no more are expected."""
 NEVER = 10.0**9
+MOST_GROWTH = 40
+"""MiB by which a process may grow while all pictures pass through it."""
 FLAT = 1.05
 """How much larger a process may be in the last third of a long day than in the first."""
 SLICE = 20
@@ -88,7 +90,7 @@ def at_once(world: World, options: argparse.Namespace) -> dict[str, Any]:
         with scene.phase("finishing"):
             scene.member.call(pass_time)
             scene.until(lambda now: not now.get("open"))
-        return {
+        report = {
             "name": "scale",
             "pictures": count,
             "in_flight": in_flight,
@@ -96,6 +98,12 @@ def at_once(world: World, options: argparse.Namespace) -> dict[str, Any]:
             "redis_keys_in_flight": redis_keys,
             **scene.report(),
         }
+        report["checks"]["all in flight at once"] = in_flight == count
+        for name in scene.processes:
+            if name.startswith(("worker", "sync", "web")):
+                grown = report["memory"]["growth"][name]
+                report["checks"][f"{name}: at most {MOST_GROWTH} MiB more"] = grown <= MOST_GROWTH
+        return report
 
 
 def long_day(world: World, options: argparse.Namespace) -> dict[str, Any]:
@@ -316,6 +324,7 @@ class Recorder:
             "seconds": self.seconds[:count],
             "marks": self.marks,
             "processes": {name: of[:count] for name, of in self.memory.items()},
+            "growth": {name: round(max(of) - of[0], 1) for name, of in self.memory.items()},
             "thirds": {name: thirds(of[:count]) for name, of in self.memory.items()},
         }
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import io
 import signal
 import threading
+
+from PIL import Image
 
 from ideogram_django.simulator import Faults, Simulator
 
