@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +23,7 @@ from ideogram_django.drains import housekeeping, provider, retention
 from ideogram_django.drains.polling import Polling
 from ideogram_django.drains.saving import Saving
 from ideogram_django.drains.submitting import Submitting
-from ideogram_django.drains.tasks import Task
+from ideogram_django.drains.tasks import Answer, Task
 from ideogram_django.drains.tools import Tools
 from ideogram_django.exceptions import IdeogramError
 from ideogram_django.lifecycle import sending, transitions
@@ -34,6 +36,9 @@ logger = logging.getLogger(__name__)
 LINGER = 0.5
 """Seconds that a drain without work waits for some before it stops."""
 TICK = 0.1
+CLAIM_EVERY = 0.02
+"""Seconds between two looks for due pictures while threads are at work: a look costs a few queries,
+and what waits meanwhile is a part of the threads, for a part of the time that a call takes."""
 FEED_EVERY = 0.5
 """Seconds between two looks at what running bulk runs have room for."""
 POLL_CHUNK = 200
@@ -108,7 +113,10 @@ class _Drain:
             max_workers=settings.CONCURRENCY, thread_name_prefix="ideogram"
         )
         self.running: dict[Future[Any], Task] = {}
+        self.ready: SimpleQueue[Future[Any]] = SimpleQueue()
         self.backlog: deque[Task] = deque()
+        self.claim_at = 0.0
+        self.look_at: dict[str, float] = {}
         self.renewed = time.monotonic()
         self.fed = 0.0
 
@@ -128,9 +136,7 @@ class _Drain:
             self._hand_out(claim=not over)
             if self.running:
                 idle_since = None
-                ready, _rest = wait(self.running, timeout=TICK, return_when=FIRST_COMPLETED)
-                for future in ready:
-                    self._take_in(future)
+                self._take_in(self._ready())
                 self._renew_leases()
                 continue
             if over:
@@ -152,9 +158,15 @@ class _Drain:
         """Fill the free threads: what belongs to claimed pictures first, then fresh claims."""
         while self.backlog and self._free():
             self._start(self.backlog.popleft())
-        if claim and self._free():
-            for task in self._claim(self._free()):
+        if claim and self._free() and self._is_time(self.claim_at):
+            tasks = self._claim(self._free())
+            for task in tasks:
                 self._start_or_queue(task)
+            self.claim_at = time.monotonic() + (CLAIM_EVERY if tasks else TICK)
+
+    def _is_time(self, moment: float) -> bool:
+        """Who has nothing else to do need not wait for the next look."""
+        return not self.running or time.monotonic() >= moment
 
     def _free(self) -> int:
         return max(self.settings.CONCURRENCY - len(self.running), 0)
@@ -166,9 +178,11 @@ class _Drain:
             self.backlog.append(task)
 
     def _start(self, task: Task) -> None:
-        self.running[self.threads.submit(_caught, task.run)] = task
+        future = self.threads.submit(_caught, task.run)
+        self.running[future] = task
+        future.add_done_callback(self.ready.put)
 
-    def _claim(self, free: int) -> Iterable[Task]:
+    def _claim(self, free: int) -> Sequence[Task]:
         current = provider.state()
         may_call = provider.may_call(current)
         may_send = provider.may_send(current, self.settings)
@@ -178,27 +192,42 @@ class _Drain:
         def left() -> int:
             return free - len(tasks)
 
+        def look(kind: str, take: Callable[[int], list[Task]]) -> None:
+            """Whether something of this kind is due; where nothing was, not again at once."""
+            if left() <= 0 or not self._is_time(self.look_at.get(kind, 0)):
+                return
+            found = take(left())
+            self.look_at[kind] = 0 if found else time.monotonic() + TICK
+            tasks.extend(found)
+
+        fetching = rows.filter(status=Status.FETCHING)
+        single = rows.filter(status=Status.PENDING, bulk=False)
         bulk = rows.filter(status=Status.PENDING, bulk=True)
+        doubtful = rows.filter(status=Status.SUBMITTING)
+        polled = rows.filter(status__in=provider.POLLED)
+        completed = rows.filter(status=Status.COMPLETED)
         share = self._bulk_share(bulk) if may_send else 0
         free -= share
-        tasks += self._take(rows.filter(status=Status.FETCHING), left(), self.saving.fetch)
+        look("fetching", lambda count: self._take_to_fetch(fetching, count))
         if may_send:
-            tasks += self._take_to_send(rows.filter(status=Status.PENDING, bulk=False), left())
+            look("single", lambda count: self._take_to_send(single, count))
         if may_call:
-            doubtful = self._claim_calls(rows.filter(status=Status.SUBMITTING), left())
-            tasks += self._planned(doubtful, self.submitting.recover)
-            tasks += self._take_polls(rows.filter(status__in=provider.POLLED), left())
-        tasks += self._take(rows.filter(status=Status.COMPLETED), left(), self.saving.finish)
+            look("doubtful", lambda count: self._take_doubtful(doubtful, count))
+            look("polled", lambda count: self._take_polls(polled, count))
+        look("completed", lambda count: self._take(completed, count, self.saving.finish))
         free += share
         if may_send:
-            tasks += self._take_to_send(bulk, left())
+            look("bulk", lambda count: self._take_to_send(bulk, count))
         return tasks
 
     def _bulk_share(self, bulk: Any) -> int:
         """One thread is kept for bulk runs, so that single pictures never starve them."""
         if self.settings.CONCURRENCY < 2 or any(task.bulk for task in self.running.values()):
             return 0
-        return 1 if bulk.due().exists() else 0
+        return 1 if self._is_time(self.look_at.get("bulk", 0)) and bulk.due().exists() else 0
+
+    def _take_doubtful(self, rows: Any, count: int) -> list[Task]:
+        return self._planned(self._claim_calls(rows, count), self.submitting.recover)
 
     def _take(
         self, rows: Any, count: int, step: Callable[[GeneratedImage], Iterable[Task]]
@@ -208,13 +237,17 @@ class _Drain:
         images = transitions.claim(rows, limit=count, lease=self.settings.LEASE)
         return self._planned(images, step)
 
+    def _take_to_fetch(self, rows: Any, count: int) -> list[Task]:
+        images = transitions.claim(rows, limit=count, lease=self.settings.LEASE)
+        return self._planned_together(images, self.saving.fetch_all, self.saving.fetch)
+
     def _take_to_send(self, rows: Any, count: int) -> list[Task]:
         if self.settings.MAX_IN_FLIGHT is None:
             images = self._claim_calls(rows, count, to=Status.SUBMITTING)
         else:
             with provider.counting_in_flight(self.settings) as room:
                 images = self._claim_calls(rows, min(count, room), to=Status.SUBMITTING)
-        return self._planned(images, self.submitting.send)
+        return self._planned_together(images, self.submitting.send_all, self.submitting.send)
 
     def _claim_calls(
         self, rows: Any, count: int, *, to: Status | None = None
@@ -244,22 +277,70 @@ class _Drain:
             planned += self._guarded(partial(step, one), what=one) or ()
         return planned
 
+    def _planned_together(
+        self,
+        images: Sequence[GeneratedImage],
+        step: Callable[[Sequence[GeneratedImage]], Iterable[Task]],
+        one_by_one: Callable[[GeneratedImage], Iterable[Task]],
+    ) -> list[Task]:
+        """In one go; where that fails, one by one, so that one picture stops no other."""
+        if len(images) > 1:
+            planned = self._guarded(partial(step, images), what=f"{len(images)} pictures")
+            if planned is not None:
+                return list(planned)
+        return self._planned(images, one_by_one)
+
     def _ask_account(self, *, sync: bool) -> None:
         if provider.take_probe() or (sync and provider.take_balance()):
             self._start(self.tools.ask_account())
 
     # --- taking in ------------------------------------------------------------------------------
 
-    def _take_in(self, future: Future[Any]) -> None:
-        task = self.running.pop(future)
-        error = future.exception()
-        if error is not None:
-            # A bug of ours, not an answer. The claim runs out and the picture is tried again.
-            logger.error("A step failed for %s", _named(task), exc_info=error)
-            return
-        answer = future.result()
+    def _ready(self) -> list[Future[Any]]:
+        """What has ended: all of it, so that answers of one kind are saved together."""
+        ready: list[Future[Any]] = []
+        wait = TICK
+        if self._free():
+            wait = min(wait, max(self.claim_at - time.monotonic(), 0.001))
+        with contextlib.suppress(Empty):
+            ready.append(self.ready.get(timeout=wait))
+            while True:
+                ready.append(self.ready.get_nowait())
+        return ready
+
+    def _take_in(self, futures: Iterable[Future[Any]]) -> None:
+        together: dict[Any, list[tuple[Task, Any]]] = {}
+        for future in futures:
+            task = self.running.pop(future)
+            error = future.exception()
+            if error is not None:
+                # A bug of ours, not an answer. The claim runs out and the picture is tried again.
+                logger.error("A step failed for %s", _named(task), exc_info=error)
+            elif task.together is None:
+                self._save(task, future.result())
+            else:
+                together.setdefault(task.together, []).append((task, future.result()))
+        for save, answers in together.items():
+            self._save_together(save, answers)
+
+    def _save(self, task: Task, answer: Any) -> None:
         following = self._guarded(partial(task.done, answer), what=_named(task))
         self.backlog.extend(following or ())
+
+    def _save_together(
+        self,
+        save: Callable[[Sequence[Answer]], Iterable[Task] | None],
+        answers: Sequence[tuple[Task, Any]],
+    ) -> None:
+        """In one go; where that fails, one by one, so that one picture stops no other."""
+        if len(answers) > 1:
+            pairs = [(task.images[0], answer) for task, answer in answers]
+            following = self._guarded(partial(save, pairs), what=f"{len(pairs)} pictures")
+            if following is not None:
+                self.backlog.extend(following)
+                return
+        for task, answer in answers:
+            self._save(task, answer)
 
     def _guarded(
         self, step: Callable[[], Iterable[Task] | None], *, what: object

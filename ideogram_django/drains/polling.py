@@ -9,12 +9,12 @@ from typing import Any
 from ideogram_django.apiframe.payloads import Job
 from ideogram_django.drains import provider
 from ideogram_django.drains.joblist import CLOCK_SKEW, read_list
-from ideogram_django.drains.tasks import Task
+from ideogram_django.drains.tasks import Answer, Task
 from ideogram_django.drains.tools import Tools, task_for
 from ideogram_django.exceptions import JobNotFoundError, ProviderError
 from ideogram_django.lifecycle import settling
 from ideogram_django.lifecycle.transitions import let_go
-from ideogram_django.lifecycle.watching import age, next_check
+from ideogram_django.lifecycle.watching import ASKED_ABOUT, age, next_check
 from ideogram_django.models import GeneratedImage
 
 LIST_FROM = 3
@@ -53,18 +53,43 @@ class Polling:
             return []
         found = {job.id: job for job in answer.jobs}
         left = []
+        there = []
         for image in images:
             job = found.get(image.job_id or "")
             if job is None:
                 left.append(self._poll_one(image))
             else:
-                self.apply(image, job)
+                there.append((image, job))
         provider.count_calls(len(left), self.tools.settings)
-        return left
+        return [*self._polled_together(there), *left]
 
     def _poll_one(self, image: GeneratedImage) -> Task:
         job_id = str(image.job_id)
-        return task_for(image, lambda: self.tools.client.job(job_id), partial(self._polled, image))
+        return task_for(
+            image,
+            partial(self.tools.client.job, job_id),
+            partial(self._polled, image),
+            self._polled_together,
+        )
+
+    def _polled_together(self, answers: Sequence[Answer]) -> Iterable[Task]:
+        """Most jobs are still under way: those are saved at once, the others one by one."""
+        settings = self.tools.settings
+        running: list[tuple[GeneratedImage, Job, float]] = []
+        others = []
+        for image, answer in answers:
+            if (
+                isinstance(answer, Job)
+                and not answer.status.is_final
+                and image.status in ASKED_ABOUT
+                and age(image) <= settings.GIVE_UP_AFTER
+            ):
+                running.append((image, answer, next_check(image, settings)))
+            else:
+                others.append((image, answer))
+        if running:
+            settling.still_running(running)
+        return [task for image, answer in others for task in self._polled(image, answer)]
 
     def _polled(self, image: GeneratedImage, answer: Any) -> Iterable[Task]:
         match answer:

@@ -18,7 +18,7 @@ from ideogram_django.budget.models import Charge
 from ideogram_django.drains import files, provider
 from ideogram_django.drains.joblist import CLOCK_SKEW, read_each, read_list
 from ideogram_django.drains.polling import Polling
-from ideogram_django.drains.tasks import Task
+from ideogram_django.drains.tasks import Answer, Task
 from ideogram_django.drains.tools import Tools, task_for
 from ideogram_django.exceptions import (
     AccountError,
@@ -46,8 +46,14 @@ class Submitting:
         self.tools = tools
         self.polling = polling
 
+    def send_all(self, images: Sequence[GeneratedImage]) -> Iterable[Task]:
+        """Pictures that were pending: nothing of them can have reached the provider yet."""
+        plain = [image for image in images if not references.own_pictures(image.parameters)]
+        others = [image for image in images if image not in plain]
+        return [*self._post_all(plain), *(task for image in others for task in self.send(image))]
+
     def send(self, image: GeneratedImage) -> Iterable[Task]:
-        """A picture that was pending: nothing of it can have reached the provider yet."""
+        """One picture that was pending."""
         own = references.own_pictures(image.parameters)
         if own and not sending.was_frozen(image):
             return self._upload(image, own)
@@ -100,12 +106,46 @@ class Submitting:
         return []
 
     def _post(self, image: GeneratedImage, uploads: Mapping[UUID, str]) -> Task:
-        frozen = sending.freeze(image, self.tools.settings, uploads)
-        return task_for(
-            image,
-            lambda: self.tools.client.submit(frozen.body, frozen.idempotency_key),
-            partial(self._posted, image),
-        )
+        return self._post_all([image], uploads)[0]
+
+    def _post_all(
+        self, images: Sequence[GeneratedImage], uploads: Mapping[UUID, str] | None = None
+    ) -> list[Task]:
+        frozen = sending.freeze_all(images, self.tools.settings, uploads or {})
+        return [
+            task_for(
+                image,
+                partial(self.tools.client.submit, one.body, one.idempotency_key),
+                partial(self._posted, image),
+                self._posted_together,
+            )
+            for image, one in zip(images, frozen, strict=True)
+        ]
+
+    def _posted_together(self, answers: Sequence[Answer]) -> Iterable[Task]:
+        """Most answers just name a job: those are saved at once, the others one by one."""
+        named: dict[float, list[tuple[GeneratedImage, str]]] = {}
+        for image, answer in answers:
+            if isinstance(answer, JobAccepted):
+                first_check = self._first_check(answer.status)
+                named.setdefault(first_check, []).append((image, answer.job_id))
+        saved: set[int] = set()
+        for first_check, jobs in named.items():
+            if len(jobs) > 1 and sending.accepted_together(jobs, first_check=first_check):
+                saved |= {image.pk for image, _job_id in jobs}
+        if saved:
+            self._came_through()
+        return [
+            task
+            for image, answer in answers
+            if image.pk not in saved
+            for task in self._posted(image, answer)
+        ]
+
+    def _came_through(self) -> None:
+        if self.tools.was_blocked:
+            provider.unblocked()
+            self.tools.was_blocked = False
 
     def _posted(self, image: GeneratedImage, answer: Any) -> Iterable[Task]:
         match answer:
@@ -115,9 +155,7 @@ class Submitting:
                 ):
                     sending.trade_keys(image, answer.job_id)
                     sending.unknown(image)
-                if self.tools.was_blocked:
-                    provider.unblocked()
-                    self.tools.was_blocked = False
+                self._came_through()
             case NotSentError() | RateLimitedError() | AccountError() | BlockedError():
                 sending.not_sent(image, after=self.tools.wait_after(image, answer))
             case RejectedError():

@@ -8,6 +8,9 @@ from typing import Any
 
 from ideogram_django.models import GeneratedImage
 
+Answer = tuple[GeneratedImage, Any]
+"""A picture, and the value or the IdeogramError that its task ended with."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
@@ -20,3 +23,8 @@ class Task:
     run: Callable[[], Any]
     done: Callable[[Any], Iterable[Task] | None]
     bulk: bool = False
+    together: Callable[[Sequence[Answer]], Iterable[Task] | None] | None = None
+    """Takes the answers to several tasks of one picture each that came in at the same moment.
+
+    What it does not save, it hands to ``done``; where it fails, ``done`` is called for each.
+    """

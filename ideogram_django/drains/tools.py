@@ -82,6 +82,6 @@ class Tools:
                 provider.hold_off(max(answer.retry_after, LEAST_WAIT))
 
 
-def task_for(image: GeneratedImage, run: Any, done: Any) -> Task:
+def task_for(image: GeneratedImage, run: Any, done: Any, together: Any = None) -> Task:
     """A task for one picture."""
-    return Task(images=(image,), run=run, done=done, bulk=image.bulk)
+    return Task(images=(image,), run=run, done=done, bulk=image.bulk, together=together)

@@ -9,14 +9,14 @@ there is no way back to ``pending``, no cancel, no release and no new key.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import CharField, F, Q, TextField
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
@@ -30,8 +30,11 @@ from ideogram_django.lifecycle import references, tokens
 from ideogram_django.lifecycle.transitions import (
     OPEN,
     UNHELD,
+    ChangedMeanwhileError,
     announce,
+    announce_all,
     charged,
+    each,
     later,
     let_go,
     move,
@@ -50,6 +53,13 @@ MOST_WAIT = 60.0
 """Seconds between two tries of the same sending, at most."""
 
 
+_FROZEN = (
+    *("body", "key_fingerprint", "idempotency_key", "first_sent_at", "sendings", "maybe_sent"),
+    "job_id",
+)
+"""Columns that the first sending decides, or that may have changed when it is not the first."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frozen:
     """What is sent, now and at every repeat."""
@@ -63,29 +73,60 @@ def freeze(image: GeneratedImage, settings: AppSettings, uploads: Mapping[UUID, 
 
     ``uploads`` maps this site's own reference pictures to their addresses at the provider.
     """
-    charge = _charge(image)
-    if not charge.body:
-        body = payloads.submit_body(
-            CleanRequest(
-                prompt=image.prompt,
-                model=image.model,
-                parameters=references.replace_own(image.parameters, uploads),
-                credits=charge.expected_credits,
-            ),
-            webhook_url=tokens.webhook_url(settings, image.uuid, image.attempt),
-            webhook_url_key=settings.WEBHOOK_URL_KEY,
+    return freeze_all([image], settings, uploads)[0]
+
+
+def freeze_all(
+    images: Sequence[GeneratedImage], settings: AppSettings, uploads: Mapping[UUID, str]
+) -> list[Frozen]:
+    """:func:`freeze` each of these with one UPDATE for all that are sent for the first time."""
+    charges = [_charge(image) for image in images]
+    again = [charge for charge in charges if charge.body]
+    if again:
+        Charge.objects.filter(pk__in=[charge.pk for charge in again]).update(
+            sendings=F("sendings") + 1
         )
-        Charge.objects.filter(pk=charge.pk, body="").update(
-            body=body.decode(),
+        for charge in again:
+            charge.sendings += 1
+    bodies = {
+        charge.pk: _body(image, charge, settings, uploads)
+        for image, charge in zip(images, charges, strict=True)
+        if not charge.body
+    }
+    if bodies:
+        Charge.objects.filter(pk__in=bodies, body="").update(
+            body=each(bodies, TextField()),
             key_fingerprint=signatures.key_fingerprint(settings.API_KEY),
             first_sent_at=Now(),
             sendings=F("sendings") + 1,
         )
-        charge.refresh_from_db()
-    else:
-        Charge.objects.filter(pk=charge.pk).update(sendings=F("sendings") + 1)
-        charge.sendings += 1
-    return Frozen(body=charge.body.encode(), idempotency_key=str(charge.idempotency_key))
+        # What stands there is what is sent, whoever wrote it.
+        frozen = {
+            charge.pk: charge for charge in Charge.objects.filter(pk__in=bodies).only(*_FROZEN)
+        }
+        for charge in charges:
+            if charge.pk in frozen:
+                for name in _FROZEN:
+                    setattr(charge, name, getattr(frozen[charge.pk], name))
+    return [
+        Frozen(body=charge.body.encode(), idempotency_key=str(charge.idempotency_key))
+        for charge in charges
+    ]
+
+
+def _body(
+    image: GeneratedImage, charge: Charge, settings: AppSettings, uploads: Mapping[UUID, str]
+) -> str:
+    return payloads.submit_body(
+        CleanRequest(
+            prompt=image.prompt,
+            model=image.model,
+            parameters=references.replace_own(image.parameters, uploads),
+            credits=charge.expected_credits,
+        ),
+        webhook_url=tokens.webhook_url(settings, image.uuid, image.attempt),
+        webhook_url_key=settings.WEBHOOK_URL_KEY,
+    ).decode()
 
 
 def was_frozen(image: GeneratedImage) -> bool:
@@ -138,6 +179,44 @@ def accepted(image: GeneratedImage, job_id: str, *, first_check: float) -> bool:
         logger.error("Job %s is on another charge already; not taken for %s.", job_id, image.uuid)
         return False
     return mine
+
+
+def accepted_together(jobs: Sequence[tuple[GeneratedImage, str]], *, first_check: float) -> bool:
+    """:func:`accepted` for several, all or none, where nothing else happened to any of them.
+
+    False, and nothing is written, where one is not as its claim left it: a webhook named its job
+    first, it was decided meanwhile, or a job belongs to another charge. Each is looked at by
+    itself then.
+    """
+    images = [image for image, _job_id in jobs]
+    attempts = {image.attempt for image in images}
+    charges = {_charge(image).pk: job_id for image, job_id in jobs}
+    if len(attempts) != 1 or len(charges) != len(jobs):
+        return False
+    rows = type(images[0])._base_manager.filter(
+        pk__in=[image.pk for image in images], attempt=attempts.pop(), job_id__isnull=True
+    )
+    try:
+        with transaction.atomic():
+            noted = Charge.objects.filter(pk__in=charges, job_id__isnull=True).update(
+                job_id=each(charges, CharField()), maybe_sent=True
+            )
+            taken = move(
+                rows,
+                source=[Status.SUBMITTING],
+                to=Status.SUBMITTED,
+                job_id=each({image.pk: job_id for image, job_id in jobs}, CharField()),
+                submitted_at=Coalesce(F("submitted_at"), Now()),
+                next_check_at=later(first_check),
+                checks=0,
+                **UNHELD,
+            )
+            if (noted, taken) != (len(jobs), len(jobs)):
+                raise ChangedMeanwhileError
+            announce_all(images, signals.image_submitted)
+    except (IntegrityError, ChangedMeanwhileError):
+        return False
+    return True
 
 
 def _note_job(image: GeneratedImage, charge: Charge, job_id: str) -> bool:

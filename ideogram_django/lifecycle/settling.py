@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import (
+    BigIntegerField,
+    CharField,
+    DateTimeField,
+    DecimalField,
+    F,
+    Field,
+    IntegerField,
+    PositiveSmallIntegerField,
+    Q,
+)
 from django.db.models.functions import Coalesce, Now
 
 from ideogram_django import signals
 from ideogram_django.apiframe import failures
 from ideogram_django.apiframe.payloads import Job, JobStatus, WebhookCall
 from ideogram_django.budget import ledger
+from ideogram_django.budget.models import MONEY
 from ideogram_django.lifecycle.transitions import (
     OPEN,
     UNHELD,
+    ChangedMeanwhileError,
     announce,
+    announce_all,
+    each,
     later,
     let_go,
     move,
@@ -39,6 +54,16 @@ FAILURE_CODES = {
     failures.Failure.BUSY: ErrorCode.PROVIDER_BUSY,
     failures.Failure.OTHER: ErrorCode.PROVIDER_FAILED,
 }
+FACTS: Sequence[tuple[str, str, Field[Any, Any]]] = (
+    ("file", "name", CharField()),
+    ("width", "width", IntegerField()),
+    ("height", "height", IntegerField()),
+    ("format", "format", CharField()),
+    ("size", "size", BigIntegerField()),
+    ("sha256", "sha256", CharField()),
+    ("color", "color", CharField()),
+)
+"""What is known of a file: its column, what it is called in the facts, and its kind."""
 MISSING_POLLS = 3
 """A 404 for a job that was there counts only when it repeats: replicas lag behind."""
 
@@ -140,6 +165,43 @@ def apply(image: GeneratedImage, job: Job, *, next_check: float, give_up: bool) 
         _failed(image, ErrorCode.GAVE_UP, "", credits=None, refundable=False)
     else:
         _still_running(image, job, next_check)
+
+
+def still_running(jobs: Sequence[tuple[GeneratedImage, Job, float]]) -> int:
+    """:func:`apply` for several at once that are under way, with the seconds to their next look.
+
+    For pictures whose status is SUBMITTED or PROCESSING. One UPDATE for each status they come to;
+    the number of rows that it was still true for.
+    """
+    changed = 0
+    for started in (True, False):
+        some = [one for one in jobs if (one[1].status is JobStatus.PROCESSING) == started]
+        for status in {Status(image.status) for image, _job, _next in some}:
+            of = [one for one in some if one[0].status == status]
+            images = [image for image, _job, _next in of]
+            told = {image.pk: job.progress for image, job, _next in of if job.progress is not None}
+            progress: Any = F("progress")
+            if told:
+                progress = Coalesce(each(told, PositiveSmallIntegerField()), F("progress"))
+            changed += move(
+                type(images[0])._base_manager.filter(
+                    pk__in=[image.pk for image in images],
+                    # A token is held for one claim alone: whoever took a row over has another.
+                    claim__in={image.claim for image in images},
+                ),
+                source=[Status.SUBMITTED, Status.PROCESSING] if started else [status],
+                to=Status.PROCESSING if started else status,
+                progress=progress,
+                next_check_at=each(
+                    {image.pk: round(seconds, 1) for image, _job, seconds in of},
+                    DateTimeField(),
+                    then=later,
+                ),
+                checks=F("checks") + 1,
+                not_found=0,
+                **UNHELD,
+            )
+    return changed
 
 
 def _still_running(image: GeneratedImage, job: Job, next_check: float) -> None:
@@ -285,6 +347,61 @@ def completed(image: GeneratedImage, *, name: str, **facts: Any) -> bool:
         charge.refresh_from_db()
         row(image).update(cost=Coalesce(F("cost"), charge.charged))
     announce(image, signals.image_completed)
+    return True
+
+
+def completed_together(
+    files: Sequence[tuple[GeneratedImage, Mapping[str, Any]]], *, last: bool
+) -> bool:
+    """:func:`completed` for several, all or none, where nothing else happened to any of them.
+
+    ``files``: each picture with its ``name`` and facts; ``last``: nothing follows for them, unless
+    it is known by now of which record they are to be.
+    False, and nothing is written, where one is not as its claim left it: it was taken over, its
+    money was closed, or its job was named by a webhook alone. Each is looked at by itself then.
+    """
+    images = [image for image, _facts in files]
+    charges = {image.pk: image.charge for image in images}
+    paid = [
+        (charge, image.charged_credits)
+        for image in images
+        if (charge := charges[image.pk]) is not None and charge.job_id is not None
+    ]
+    if len(charges) != len(files) or len(paid) != len(files):
+        return False
+    rows = type(images[0])._base_manager.filter(
+        pk__in=charges, claim__in={image.claim for image in images}
+    )
+    cost = {
+        image.pk: ledger.amount_of(charge, image.charged_credits)
+        for image, (charge, _credits) in zip(images, paid, strict=True)
+    }
+    after: Mapping[str, Any] = {"next_check_at": Now()}
+    if last:
+        rows = rows.filter(target_type__isnull=True)
+        after = {"next_check_at": None, **UNHELD}
+    try:
+        with transaction.atomic():
+            done = move(
+                rows,
+                source=[Status.FETCHING],
+                to=Status.COMPLETED,
+                finished_at=Now(),
+                checks=0,
+                error_code="",
+                error_detail="",
+                cost=Coalesce(F("cost"), each(cost, DecimalField(**MONEY))),
+                **{
+                    column: each({image.pk: facts[fact] for image, facts in files}, kind)
+                    for column, fact, kind in FACTS
+                },
+                **after,
+            )
+            if done != len(files) or not ledger.settle_together(paid):
+                raise ChangedMeanwhileError
+            announce_all(images, signals.image_completed)
+    except ChangedMeanwhileError:
+        return False
     return True
 
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from django.db import transaction
-from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet, Value
+from django.db.models import (
+    Case,
+    DateTimeField,
+    ExpressionWrapper,
+    F,
+    Field,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
 from django.db.models.functions import Now
 from django.dispatch import Signal
 
@@ -75,6 +85,28 @@ def later(seconds: float) -> Any:
     return ExpressionWrapper(
         Now() + Value(timedelta(seconds=seconds)), output_field=DateTimeField()
     )
+
+
+def each(
+    values: Mapping[int, Any],
+    output_field: Field[Any, Any],
+    then: Callable[[Any], Any] = Value,
+) -> Any:
+    """A value for each of several rows, by primary key, for one UPDATE of them all.
+
+    ``then`` makes an expression of a value.
+    """
+    keys: dict[Any, list[int]] = {}
+    for key, value in values.items():
+        keys.setdefault(value, []).append(key)
+    return Case(
+        *(When(pk__in=of, then=then(value)) for value, of in keys.items()),
+        output_field=output_field,
+    )
+
+
+class ChangedMeanwhileError(Exception):
+    """Takes back what was written for several pictures at once."""
 
 
 def row(image: GeneratedImage) -> QuerySet[GeneratedImage]:
