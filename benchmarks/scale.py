@@ -206,7 +206,7 @@ class Scene:
         self._phases[name] = round(time.monotonic() - begun, 1)
 
     def is_late(self) -> bool:
-        return time.monotonic() - self._begun > self.options.minutes * 60
+        return bool(time.monotonic() - self._begun > self.options.minutes * 60)
 
     def states(self) -> dict[str, int]:
         """Pictures by status, without those that have reached their end; "open": how many."""
@@ -324,7 +324,7 @@ class Recorder:
             "seconds": self.seconds[:count],
             "marks": self.marks,
             "processes": {name: of[:count] for name, of in self.memory.items()},
-            "growth": {name: round(max(of) - of[0], 1) for name, of in self.memory.items()},
+            "growth": {name: growth(of[:count]) for name, of in self.memory.items()},
             "thirds": {name: thirds(of[:count]) for name, of in self.memory.items()},
         }
 
@@ -337,6 +337,11 @@ def thirds(values: Sequence[float]) -> dict[str, float]:
         "last": round(statistics.median(values[-part:]), 1),
         "most": max(values),
     }
+
+
+def growth(values: Sequence[float]) -> float:
+    """By how much it grew once it was warm: the most, against the median of the first tenth."""
+    return round(max(values) - statistics.median(values[: max(len(values) // 10, 1)]), 1)
 
 
 # --- in a process of the site ---------------------------------------------------------------------
