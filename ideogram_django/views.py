@@ -14,10 +14,11 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, JsonResponse
 from django.http.request import RawPostDataException, UnreadablePostError
 from django.shortcuts import render
+from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from ideogram_django import conf, wakeups, wording
 from ideogram_django.apiframe import payloads, signatures
@@ -29,6 +30,7 @@ from ideogram_django.forms import narrowing, ordering
 from ideogram_django.forms.access import may, viewable
 from ideogram_django.lifecycle import settling, tokens, watching
 from ideogram_django.lifecycle.steering import waits_for_refund
+from ideogram_django.metrics import as_text
 from ideogram_django.models import GeneratedImage, Run
 from ideogram_django.runs import reporting
 from ideogram_django.runs.reporting import Report
@@ -42,7 +44,7 @@ from ideogram_django.widgets import (
     unsigned,
 )
 
-__all__ = ["choose", "make", "sign_widget", "status", "webhook"]
+__all__ = ["choose", "make", "metrics", "sign_widget", "status", "webhook"]
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +56,8 @@ CHOICES = 24
 """Pictures on one page of the form field's dialog."""
 MOST_PAGES = 1000
 LONGEST_NAME = 200
+FIGURES = ("ideogram_django.view_generatedimage", "ideogram_django.view_charge")
+"""What somebody may view whom the metrics tell nothing new."""
 
 
 # The order of the decorators matters little, their presence a lot: the provider has neither
@@ -215,6 +219,34 @@ def make(request: HttpRequest) -> HttpResponse:
         "ideogram_django/widgets/ordered.html",
         {"strip": context, "left": ordered.left},
     )
+
+
+@login_not_required
+@never_cache
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """The figures of :mod:`ideogram_django.metrics` as Prometheus text.
+
+    For whoever sends ``METRICS_TOKEN`` as a bearer token, and for staff who may view pictures and
+    charges. 404 without that setting, 401 for everybody else.
+    """
+    token = conf.current().METRICS_TOKEN
+    if not token:
+        return HttpResponseNotFound()
+    if not (_bears(request, token) or _may_read_figures(request)):
+        return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
+    text, content_type = as_text()
+    return HttpResponse(text, content_type=content_type)
+
+
+def _bears(request: HttpRequest, token: str) -> bool:
+    kind, _blank, given = request.headers.get("Authorization", "").partition(" ")
+    return kind.lower() == "bearer" and constant_time_compare(given.strip(), token)
+
+
+def _may_read_figures(request: HttpRequest) -> bool:
+    user = getattr(request, "user", None)
+    return bool(user is not None and user.is_staff and user.has_perms(FIGURES))
 
 
 def _page_number(text: str) -> int:

@@ -273,6 +273,7 @@ def environment(**more: str) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "DJANGO_SETTINGS_MODULE": f"{PROJECT}.settings",
         "IDEOGRAM_API_KEY": "afk_tests",
+        "IDEOGRAM_METRICS_TOKEN": "tests-tests-tests",
         **more,
     }
 

@@ -77,6 +77,7 @@ def test_it_uses_every_public_name() -> None:
             for name in ("ArgumentError", "Places", *rendering_functions())
         ),
         "ideogram_django.hooks.Hooks",
+        "ideogram_django.metrics.Collector",
         "ideogram_django.tasks.TasksDispatcher",
         "ideogram_django.testing.Ideogram",
         "ideogram_django.wakeups.Dispatcher",

@@ -104,7 +104,9 @@ class Each(Func):
     ) -> tuple[str, tuple[Any, ...]]:
         key, parameters = compiler.compile(self.source_expressions[0])
         whens = " ".join(["WHEN %s THEN %s"] * len(self.values))
-        pairs = [part for pair in self.values.items() for part in pair]
+        pairs = []
+        for row, value in self.values.items():
+            pairs += [row, self.output_field.get_db_prep_value(value, connection)]
         return f"CASE {key} {whens} END", (*parameters, *pairs)
 
 
@@ -119,6 +121,10 @@ def each_later(seconds: Mapping[int, float]) -> Any:
         *(When(pk__in=of, then=later(value)) for value, of in keys.items()),
         output_field=DateTimeField(),
     )
+
+
+class ChangedMeanwhileError(Exception):
+    """Takes back what was written for several pictures at once."""
 
 
 def row(image: GeneratedImage) -> QuerySet[GeneratedImage]:
