@@ -20,7 +20,7 @@ from django.utils import timezone
 from ideogram_django import conf, wakeups
 from ideogram_django.conf import AppSettings
 from ideogram_django.drains import housekeeping, provider, retention
-from ideogram_django.drains.polling import Polling
+from ideogram_django.drains.polling import POLLED, Polling
 from ideogram_django.drains.saving import Saving
 from ideogram_django.drains.submitting import Submitting
 from ideogram_django.drains.tasks import Answer, Task
@@ -44,6 +44,8 @@ FEED_EVERY = 0.5
 """Seconds between two looks at what running bulk runs have room for."""
 POLL_CHUNK = 200
 """Pictures that one reading of the job list may serve."""
+WALK_FROM = 500
+"""With more due polls than these, the job list is read from its beginning to its end."""
 SAVE_TRIES = 6
 
 
@@ -118,6 +120,7 @@ class _Drain:
         self.backlog: deque[Task] = deque()
         self.claim_at = 0.0
         self.found_some = False
+        self.more_polls = False
         self.look_at: dict[str, float] = {}
         self.renewed = time.monotonic()
         self.fed = 0.0
@@ -160,17 +163,26 @@ class _Drain:
         """Fill the free threads: what belongs to claimed pictures first, then fresh claims."""
         while self.backlog and self._free():
             self._start(self.backlog.popleft())
-        if claim and self._is_time_to_claim():
-            tasks = self._claim(self._free())
+        if claim and (room := self._room()) > 0:
+            self.more_polls = False
+            tasks = self._claim(room)
             for task in tasks:
                 self._start_or_queue(task)
             self.found_some = bool(tasks)
             self.claim_at = time.monotonic() + (CLAIM_EVERY if tasks else TICK)
 
-    def _is_time_to_claim(self) -> bool:
+    def _room(self) -> int:
+        """How much may be claimed now: as much as there are threads for.
+
+        While polls come by the chunk, the next chunk is fetched before the last one is through,
+        and with it whatever else is due by then.
+        """
+        threads = self.settings.CONCURRENCY
+        if self.more_polls and len(self.backlog) < threads // 2:
+            return max(self._free(), threads // 4)
         free = self._free()
-        enough = self.found_some and free * CLAIM_FROM >= self.settings.CONCURRENCY
-        return free > 0 and (enough or self._is_time(self.claim_at))
+        enough = self.found_some and free * CLAIM_FROM >= threads
+        return free if enough or self._is_time(self.claim_at) else 0
 
     def _is_time(self, moment: float) -> bool:
         """Who has nothing else to do need not wait for the next look."""
@@ -269,9 +281,15 @@ class _Drain:
         return images
 
     def _take_polls(self, rows: Any, count: int) -> list[Task]:
-        if count <= 0 or not rows.due().exists() or not provider.permits(1, self.settings):
+        """A chunk of those that are due longest; with far more than a chunk, the whole job list."""
+        due = len(rows.due().values_list("pk", flat=True)[: WALK_FROM + 1]) if count > 0 else 0
+        walking = self.polling.walks(due > WALK_FROM)
+        if not due or self.polling.is_reading or not provider.permits(1, self.settings):
             return []
-        images = transitions.claim(rows, limit=POLL_CHUNK, lease=self.settings.LEASE)
+        if walking:
+            return [self.polling.next_page()]
+        images = transitions.claim(rows, limit=POLL_CHUNK, lease=self.settings.LEASE, charges=False)
+        self.more_polls = len(images) == POLL_CHUNK
         lost = [image for image in images if sending.is_lost(image)]
         known = [image for image in images if image not in lost]
         return [
