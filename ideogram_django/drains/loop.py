@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from ideogram_django import conf, wakeups
 from ideogram_django.conf import AppSettings
-from ideogram_django.drains import housekeeping, provider, retention
+from ideogram_django.drains import housekeeping, polling, provider, retention
 from ideogram_django.drains.polling import POLLED, Polling
 from ideogram_django.drains.saving import Saving
 from ideogram_django.drains.submitting import Submitting
@@ -44,8 +44,6 @@ FEED_EVERY = 0.5
 """Seconds between two looks at what running bulk runs have room for."""
 POLL_CHUNK = 200
 """Pictures that one reading of the job list may serve."""
-WALK_FROM = 500
-"""With more due polls than these, the job list is read from its beginning to its end."""
 SAVE_TRIES = 6
 
 
@@ -173,7 +171,9 @@ class _Drain:
 
     def _hand_out(self, *, claim: bool) -> None:
         """Fill the free threads: what belongs to claimed pictures first, then fresh claims."""
-        while self.backlog and self._free():
+        # A few more than there are threads, so that none waits for this one to come round.
+        most = self.settings.CONCURRENCY * 5 // 4
+        while self.backlog and len(self.running) < most:
             self._start(self.backlog.popleft())
         if claim and (room := self._room()) > 0:
             self.more_polls = False
@@ -295,8 +295,12 @@ class _Drain:
 
     def _take_polls(self, rows: Any, count: int) -> list[Task]:
         """A chunk of those that are due longest; with far more than a chunk, the whole job list."""
-        due = len(rows.due().values_list("pk", flat=True)[: WALK_FROM + 1]) if count > 0 else 0
-        walking = self.polling.walks(due > WALK_FROM)
+        due = (
+            len(rows.due().values_list("pk", flat=True)[: polling.WALK_FROM + 1])
+            if count > 0
+            else 0
+        )
+        walking = self.polling.walks(due)
         if not due or self.polling.is_reading or not provider.permits(1, self.settings):
             return []
         if walking:
