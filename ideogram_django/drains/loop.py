@@ -356,6 +356,9 @@ class _Drain:
     def _save(self, task: Task, answer: Any) -> None:
         following = self._guarded(partial(task.done, answer), what=_named(task))
         self.backlog.extend(following or ())
+        if not task.images:  # a page of the list, which the next one follows; or the account
+            self.claim_at = 0.0
+            self.look_at.clear()
 
     def _save_together(
         self,
