@@ -42,14 +42,19 @@ def report(results: Sequence[Result], *, rounds: int, short: bool) -> dict[str, 
     return {
         "rounds": rounds,
         "short": short,
-        "machine": {
-            "cores": os.cpu_count(),
-            "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') >> 30} GiB",
-            "python": platform.python_version(),
-            "system": platform.system(),
-        },
+        "machine": machine(),
         "versions": {name: found for name in VERSIONS if (found := _version(name))},
         "results": [result.as_dict() for result in results],
+    }
+
+
+def machine() -> dict[str, Any]:
+    """What a run took place on."""
+    return {
+        "cores": os.cpu_count(),
+        "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') >> 30} GiB",
+        "python": platform.python_version(),
+        "system": platform.system(),
     }
 
 

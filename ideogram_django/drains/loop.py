@@ -14,13 +14,13 @@ from typing import Any
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, connections
-from django.db.models import Min, Q
+from django.db.models import Min
 from django.utils import timezone
 
 from ideogram_django import conf, wakeups
 from ideogram_django.conf import AppSettings
 from ideogram_django.drains import housekeeping, polling, provider, retention
-from ideogram_django.drains.polling import POLLED, Polling
+from ideogram_django.drains.polling import Polling
 from ideogram_django.drains.saving import Saving
 from ideogram_django.drains.submitting import Submitting
 from ideogram_django.drains.tasks import Answer, Task
@@ -91,8 +91,7 @@ def _drop_stale_connections() -> None:
 
 def anything_due(settings: AppSettings) -> bool:
     """Whether a drain would find work now."""
-    due = GeneratedImage.objects.filter(due_somewhere(settings)).due()
-    return due.exists() or feeding.hungry(settings)
+    return provider.due_now(settings).exists() or feeding.hungry(settings)
 
 
 def seconds_to_next() -> float | None:
@@ -101,17 +100,6 @@ def seconds_to_next() -> float | None:
         first=Min("next_check_at")
     )["first"]
     return None if first is None else (first - timezone.now()).total_seconds()
-
-
-def due_somewhere(settings: AppSettings) -> Q:
-    """Which due rows a drain could work on as things stand: a pause makes none of them urgent."""
-    current = provider.state()
-    workable = Q(status__in=[Status.FETCHING, Status.COMPLETED])
-    if provider.may_call(current):
-        workable |= Q(status__in=[*POLLED, Status.SUBMITTING])
-    if provider.may_send(current, settings) and provider.room_in_flight(settings) != 0:
-        workable |= Q(status=Status.PENDING)
-    return workable
 
 
 class _Drain:
@@ -236,11 +224,11 @@ class _Drain:
         single = rows.filter(status=Status.PENDING, bulk=False)
         bulk = rows.filter(status=Status.PENDING, bulk=True)
         doubtful = rows.filter(status=Status.SUBMITTING)
-        polled = rows.filter(status__in=POLLED)
+        polled = rows.filter(status__in=provider.POLLED)
         completed = rows.filter(status=Status.COMPLETED)
         share = self._bulk_share(bulk) if may_send else 0
         free -= share
-        look("fetching", lambda count: self._take(fetching, count, self.saving.fetch))
+        look("fetching", lambda count: self._take_to_fetch(fetching, count))
         if may_send:
             look("single", lambda count: self._take_to_send(single, count))
         if may_call:
@@ -269,18 +257,17 @@ class _Drain:
         images = transitions.claim(rows, limit=count, lease=self.settings.LEASE)
         return self._planned(images, step)
 
+    def _take_to_fetch(self, rows: Any, count: int) -> list[Task]:
+        images = transitions.claim(rows, limit=count, lease=self.settings.LEASE)
+        return self._planned_together(images, self.saving.fetch_all, self.saving.fetch)
+
     def _take_to_send(self, rows: Any, count: int) -> list[Task]:
         if self.settings.MAX_IN_FLIGHT is None:
             images = self._claim_calls(rows, count, to=Status.SUBMITTING)
         else:
             with provider.counting_in_flight(self.settings) as room:
                 images = self._claim_calls(rows, min(count, room), to=Status.SUBMITTING)
-        if len(images) > 1:
-            step = partial(self.submitting.send_all, images)
-            planned = self._guarded(step, what=f"{len(images)} pictures")
-            if planned is not None:
-                return list(planned)
-        return self._planned(images, self.submitting.send)
+        return self._planned_together(images, self.submitting.send_all, self.submitting.send)
 
     def _claim_calls(
         self, rows: Any, count: int, *, to: Status | None = None
@@ -319,6 +306,19 @@ class _Drain:
         for one in work:
             planned += self._guarded(partial(step, one), what=one) or ()
         return planned
+
+    def _planned_together(
+        self,
+        images: Sequence[GeneratedImage],
+        step: Callable[[Sequence[GeneratedImage]], Iterable[Task]],
+        one_by_one: Callable[[GeneratedImage], Iterable[Task]],
+    ) -> list[Task]:
+        """In one go; where that fails, one by one, so that one picture stops no other."""
+        if len(images) > 1:
+            planned = self._guarded(partial(step, images), what=f"{len(images)} pictures")
+            if planned is not None:
+                return list(planned)
+        return self._planned(images, one_by_one)
 
     def _ask_account(self, *, sync: bool) -> None:
         if provider.take_probe() or (sync and provider.take_balance()):
