@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from ideogram_django import conf
 from ideogram_django.apiframe.payloads import Job, JobStatus
-from ideogram_django.drains import loop, polling
+from ideogram_django.drains import polling
 from ideogram_django.drains.submitting import Submitting
 from ideogram_django.lifecycle import sending, settling, transitions
 from ideogram_django.models import Charge, GeneratedImage
@@ -162,7 +162,8 @@ def test_who_lost_its_claim_is_not_touched(twin: Simulator) -> None:
 @pytest.fixture
 def walking(monkeypatch: pytest.MonkeyPatch) -> None:
     """A handful counts as very many; nothing is left of an earlier walk."""
-    monkeypatch.setattr(loop, "WALK_FROM", 5)
+    monkeypatch.setattr(polling, "WALK_FROM", 5)
+    monkeypatch.setattr(polling, "PAGE", 5)
     monkeypatch.setattr(polling, "_walks", {})
 
 
@@ -177,13 +178,13 @@ def test_very_many_are_asked_about_page_by_page(
     twin: Simulator, settings: Any, walking: None
 ) -> None:
     with configured(settings, POLL_INTERVAL=60):
-        ask_for(250)
+        ask_for(20)
         drain()
         make_due()
         before = asked_for_jobs(twin)
         drain()
     pages, singles = (a - b for a, b in zip(asked_for_jobs(twin), before, strict=True))
-    assert (pages, singles) == (3, 0)
+    assert (pages, singles) == (4, 0)
     assert set(GeneratedImage.objects.values_list("checks", flat=True)) == {1}
 
 

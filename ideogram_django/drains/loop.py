@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from ideogram_django import conf, wakeups
 from ideogram_django.conf import AppSettings
-from ideogram_django.drains import housekeeping, provider, retention
+from ideogram_django.drains import housekeeping, polling, provider, retention
 from ideogram_django.drains.polling import Polling
 from ideogram_django.drains.saving import Saving
 from ideogram_django.drains.submitting import Submitting
@@ -44,8 +44,6 @@ FEED_EVERY = 0.5
 """Seconds between two looks at what running bulk runs have room for."""
 POLL_CHUNK = 200
 """Pictures that one reading of the job list may serve."""
-WALK_FROM = 500
-"""With more due polls than these, the job list is read from its beginning to its end."""
 SAVE_TRIES = 6
 
 
@@ -161,7 +159,9 @@ class _Drain:
 
     def _hand_out(self, *, claim: bool) -> None:
         """Fill the free threads: what belongs to claimed pictures first, then fresh claims."""
-        while self.backlog and self._free():
+        # A few more than there are threads, so that none waits for this one to come round.
+        most = self.settings.CONCURRENCY * 5 // 4
+        while self.backlog and len(self.running) < most:
             self._start(self.backlog.popleft())
         if claim and (room := self._room()) > 0:
             self.more_polls = False
@@ -282,8 +282,12 @@ class _Drain:
 
     def _take_polls(self, rows: Any, count: int) -> list[Task]:
         """A chunk of those that are due longest; with far more than a chunk, the whole job list."""
-        due = len(rows.due().values_list("pk", flat=True)[: WALK_FROM + 1]) if count > 0 else 0
-        walking = self.polling.walks(due > WALK_FROM)
+        due = (
+            len(rows.due().values_list("pk", flat=True)[: polling.WALK_FROM + 1])
+            if count > 0
+            else 0
+        )
+        walking = self.polling.walks(due)
         if not due or self.polling.is_reading or not provider.permits(1, self.settings):
             return []
         if walking:
@@ -352,6 +356,9 @@ class _Drain:
     def _save(self, task: Task, answer: Any) -> None:
         following = self._guarded(partial(task.done, answer), what=_named(task))
         self.backlog.extend(following or ())
+        if not task.images:  # a page of the list, which the next one follows; or the account
+            self.claim_at = 0.0
+            self.look_at.clear()
 
     def _save_together(
         self,

@@ -19,9 +19,10 @@ from ideogram_django.lifecycle import settling
 from ideogram_django.lifecycle.transitions import claim, let_go
 from ideogram_django.lifecycle.watching import ASKED_ABOUT, age, next_check
 from ideogram_django.models import GeneratedImage
-from ideogram_django.statuses import Status
 
-POLLED = (Status.SUBMITTED, Status.PROCESSING, Status.FAILED)
+PAGE = 100
+WALK_FROM = 500
+"""With more due polls than these, the job list is read from its beginning to its end."""
 WALK_EVERY = 10.0
 """Seconds from the end of one walk to the start of the next."""
 LIST_FROM = 3
@@ -62,18 +63,18 @@ class Polling:
 
     # --- the whole list -------------------------------------------------------------------------
 
-    def walks(self, many: bool) -> bool:
-        """Whether the whole list is to be read now, because ``many`` pictures are due."""
+    def walks(self, due: int) -> bool:
+        """Whether the whole list is to be read now, because very many pictures are due."""
         walk = self.walk
-        if not many:
+        if due < PAGE:
             walk.is_on = False
-        elif not walk.is_on and time.monotonic() >= walk.not_before:
+        elif due > WALK_FROM and not walk.is_on and time.monotonic() >= walk.not_before:
             walk.is_on, walk.cursor, walk.in_vain = True, None, 0
         return walk.is_on
 
     def next_page(self) -> Task:
         self.is_reading = True
-        read = partial(self.tools.client.jobs, limit=100, cursor=self.walk.cursor)
+        read = partial(self.tools.client.jobs, limit=PAGE, cursor=self.walk.cursor)
         return Task(images=(), run=read, done=self._page_read)
 
     def _page_read(self, answer: Any) -> Iterable[Task]:
@@ -85,7 +86,7 @@ class Polling:
             return []
         jobs = {job.id: job for job in answer.jobs}
         images = claim(
-            GeneratedImage.objects.filter(status__in=POLLED, job_id__in=jobs),
+            GeneratedImage.objects.filter(status__in=provider.POLLED, job_id__in=jobs),
             limit=len(jobs),
             lease=self.tools.settings.LEASE,
             charges=False,
