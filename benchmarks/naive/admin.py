@@ -19,6 +19,7 @@ class PlainAdmin(_Admin):
     list_filter = ("status", "picked")
     search_fields = ("prompt",)
     list_per_page = 100
+    change_list_template = "admin/change_list.html"  # by the model's name it would find ours
 
 
 plain_site = admin.AdminSite(name="plain")
