@@ -176,7 +176,7 @@ def _client() -> Any:
 
 
 def seconds_for(path: str) -> float:
-    """The fastest of several requests for a page that was asked for before: others work here, too."""
+    """The fastest of several requests for a page that was asked for before."""
     import time
 
     client = _client()
