@@ -28,7 +28,7 @@ PEOPLE = 12
 SHEET = 4
 """Pictures that were asked for together."""
 HISTORY = 100
-"""Pictures that replace each other, one after the other."""
+"""Pictures that replace each other, one after the other, by default."""
 MODELS = ("ideogram-v4-turbo", "ideogram-v4-balanced", "ideogram-v4-quality")
 STYLES = ("DESIGN", "REALISTIC", "GENERAL", "")
 SHAPES = ("1:1", "16:9", "3:4", "9:16")
@@ -48,9 +48,16 @@ Say = Callable[[str], None]
 
 
 def fill(
-    rows: int, *, in_flight: int = 100, using: str = "default", say: Say = lambda text: None
+    rows: int,
+    *,
+    in_flight: int = 100,
+    history: int = HISTORY,
+    using: str = "default",
+    say: Say = lambda text: None,
 ) -> None:
     """Make ``rows`` pictures with their charges, of which ``in_flight`` are under way.
+
+    Every ``history`` of them replace each other; the last of each such chain is in use.
 
     Into empty tables: keys are given by the row's number.
     """
@@ -69,7 +76,7 @@ def fill(
             for first in range(1, rows + 1, CHUNK):
                 last = min(first + CHUNK, rows + 1) - 1
                 statement, parameters = _insert(
-                    connection, model, values(speech, people, rows - in_flight)
+                    connection, model, values(speech, people, rows - in_flight, history)
                 )
                 which = f" WHERE {speech.charged()}" if model is Charge else ""
                 rows_of = f" FROM ({speech.series(first, last)}) AS numbers{which}"
@@ -153,7 +160,7 @@ def _one_of(values: tuple[str, ...], n: str) -> str:
     return f"CASE ({n}) % {len(values)} {whens} END"
 
 
-def _picture(speech: _Speech, people: list[int], settled: int) -> Mapping[str, str]:
+def _picture(speech: _Speech, people: list[int], settled: int, history: int) -> Mapping[str, str]:
     under_way = f"n > {settled} AND {speech.charged()}"
     finished = f"n <= {settled} AND ({KIND} < 930 OR {KIND} = 999)"
     sent = f"NOT ({KIND} BETWEEN 970 AND 998) AND {KIND} < 999"
@@ -177,7 +184,7 @@ def _picture(speech: _Speech, people: list[int], settled: int) -> Mapping[str, s
         "requested_by_id": f"CASE (n / {SHEET}) % {len(people)} "
         + " ".join(f"WHEN {place} THEN {key}" for place, key in enumerate(people))
         + " END",
-        "replaces_id": f"CASE WHEN n % {HISTORY} = 1 THEN NULL ELSE n - 1 END",
+        "replaces_id": f"CASE WHEN (n - 1) % {history} = 0 THEN NULL ELSE n - 1 END",
         "picked": speech.boolean(f"n % {SHEET} = 0"),
         "status": (
             f"CASE WHEN {under_way} THEN CASE n % 2 WHEN 0 THEN '{Status.SUBMITTED}'"
@@ -216,7 +223,7 @@ def _picture(speech: _Speech, people: list[int], settled: int) -> Mapping[str, s
     }
 
 
-def _charge(speech: _Speech, people: list[int], settled: int) -> Mapping[str, str]:
+def _charge(speech: _Speech, people: list[int], settled: int, history: int) -> Mapping[str, str]:
     closed = f"n <= {settled}"
     cancelled = f"{closed} AND {KIND} BETWEEN 990 AND 998"
     seconds = f"({settled} - n) * 60 + 120"
@@ -225,7 +232,7 @@ def _charge(speech: _Speech, people: list[int], settled: int) -> Mapping[str, st
         "image_id": speech.number("picture"),
         "batch": speech.number("sheet", f"(n / {SHEET})"),
         "model": _one_of(MODELS, "n / 4"),
-        "user_id": _picture(speech, people, settled)["requested_by_id"],
+        "user_id": _picture(speech, people, settled, history)["requested_by_id"],
         "state": (
             f"CASE WHEN {cancelled} THEN '{ChargeState.RELEASED}' WHEN {closed}"
             f" THEN '{ChargeState.SETTLED}' ELSE '{ChargeState.RESERVED}' END"

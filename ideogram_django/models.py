@@ -333,6 +333,10 @@ class GeneratedImage(models.Model):
     def is_in_progress(self) -> bool:
         return self.status in IN_PROGRESS
 
+    def get_status_display(self) -> str:
+        """The status in a word. Django's own would translate all nine of them each time."""
+        return str(Status(self.status).label) if self.status in Status.values else self.status
+
     @property
     def has_file(self) -> bool:
         """It is finished and there is something to show."""
