@@ -57,6 +57,8 @@ class SitePrices(Prices):
     def __init__(self, listed: Prices, last_word: LastWord) -> None:
         self._listed = listed
         self.last_word = last_word
+        self.found: dict[str, Model] = {}
+        """What :func:`get_model` made of these prices, for the next of many requests."""
 
     def __getitem__(self, model_id: str) -> int | Mapping[str, int]:
         return self._listed[model_id]
@@ -114,11 +116,15 @@ def get_model(model_id: str, prices: Prices | None = None) -> Model:
     A model without a known price is returned too, with ``credits`` None.
     """
     prices = {} if prices is None else prices
+    found = prices.found if isinstance(prices, SitePrices) else {}
+    if isinstance(model_id, str) and model_id in found:
+        return found[model_id]
     names = [name for name in (*MODELS, *prices) if name not in UNSUPPORTED]
     if not isinstance(model_id, str) or model_id not in names:
         raise InvalidRequest({"model": [_no_such_model(model_id, list(dict.fromkeys(names)))]})
     model = MODELS.get(model_id) or Model(id=model_id, label=model_id)
-    return replace(model, credits=_shown_credits(model_id, prices))
+    found[model_id] = replace(model, credits=_shown_credits(model_id, prices))
+    return found[model_id]
 
 
 def offered_models(prices: Prices) -> tuple[Model, ...]:

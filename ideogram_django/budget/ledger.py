@@ -19,7 +19,7 @@ from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from ideogram_django import hooks
+from ideogram_django import hooks, inserting
 from ideogram_django.apiframe import catalogue
 from ideogram_django.budget import limits
 from ideogram_django.budget.models import Charge
@@ -79,7 +79,7 @@ def open_charges(settings: AppSettings, orders: Sequence[Order], user: Any) -> l
         )
     total = sum((order.price.amount for order in orders), Decimal(0))
     periods = limits.reserve(user, total)
-    return Charge.objects.bulk_create(
+    return inserting.insert(
         [
             Charge(
                 image_id=order.image_uuid,
@@ -95,8 +95,7 @@ def open_charges(settings: AppSettings, orders: Sequence[Order], user: Any) -> l
                 periods=periods,
             )
             for order in orders
-        ],
-        batch_size=1000,
+        ]
     )
 
 

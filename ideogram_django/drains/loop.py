@@ -36,9 +36,10 @@ logger = logging.getLogger(__name__)
 LINGER = 0.5
 """Seconds that a drain without work waits for some before it stops."""
 TICK = 0.1
-CLAIM_EVERY = 0.02
-"""Seconds between two looks for due pictures while threads are at work: a look costs a few queries,
-and what waits meanwhile is a part of the threads, for a part of the time that a call takes."""
+CLAIM_FROM = 8
+"""While threads are at work, one in so many has to be free before due pictures are looked for, or
+:data:`CLAIM_EVERY` seconds gone by: a look costs as many queries for one picture as for ten."""
+CLAIM_EVERY = 0.05
 FEED_EVERY = 0.5
 """Seconds between two looks at what running bulk runs have room for."""
 POLL_CHUNK = 200
@@ -116,6 +117,7 @@ class _Drain:
         self.ready: SimpleQueue[Future[Any]] = SimpleQueue()
         self.backlog: deque[Task] = deque()
         self.claim_at = 0.0
+        self.found_some = False
         self.look_at: dict[str, float] = {}
         self.renewed = time.monotonic()
         self.fed = 0.0
@@ -158,11 +160,17 @@ class _Drain:
         """Fill the free threads: what belongs to claimed pictures first, then fresh claims."""
         while self.backlog and self._free():
             self._start(self.backlog.popleft())
-        if claim and self._free() and self._is_time(self.claim_at):
+        if claim and self._is_time_to_claim():
             tasks = self._claim(self._free())
             for task in tasks:
                 self._start_or_queue(task)
+            self.found_some = bool(tasks)
             self.claim_at = time.monotonic() + (CLAIM_EVERY if tasks else TICK)
+
+    def _is_time_to_claim(self) -> bool:
+        free = self._free()
+        enough = self.found_some and free * CLAIM_FROM >= self.settings.CONCURRENCY
+        return free > 0 and (enough or self._is_time(self.claim_at))
 
     def _is_time(self, moment: float) -> bool:
         """Who has nothing else to do need not wait for the next look."""

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from ideogram_django import conf, signals, wakeups
+from ideogram_django import conf, inserting, signals, wakeups
 from ideogram_django.budget import ledger
 from ideogram_django.lifecycle.columns import SiteColumns
 from ideogram_django.lifecycle.transitions import announce_all
@@ -83,7 +83,7 @@ def generate_many(
             image.attempt = 1
             # The database's clock decides what is due; a row may wait a moment, never be early.
             image.next_check_at = now
-        created = queryset.bulk_create(images, batch_size=1000)
+        created = inserting.insert(images, using=_chosen(queryset))
         announce_all(created, signals.image_requested)
         wakeups.wake_after_commit(using=queryset.db)
         return created
@@ -107,8 +107,8 @@ def draft_many(
         queryset,
         request_id,
         user,
-        lambda: queryset.bulk_create(
-            _rows(queryset, wishes, user, request_id, bulk), batch_size=1000
+        lambda: inserting.insert(
+            _rows(queryset, wishes, user, request_id, bulk), using=_chosen(queryset)
         ),
     )
 
@@ -155,6 +155,12 @@ def _rows(
         )
         for number, wish in enumerate(wishes)
     ]
+
+
+def _chosen(queryset: GeneratedImageQuerySet) -> str | None:
+    """The database that ``using()`` named; without one it is the router's for writing."""
+    chosen: str | None = getattr(queryset, "_db", None)
+    return chosen
 
 
 def _once(

@@ -31,10 +31,10 @@ from ideogram_django.lifecycle.transitions import (
     OPEN,
     UNHELD,
     ChangedMeanwhileError,
+    Each,
     announce,
     announce_all,
     charged,
-    each,
     later,
     let_go,
     move,
@@ -95,7 +95,7 @@ def freeze_all(
     }
     if bodies:
         Charge.objects.filter(pk__in=bodies, body="").update(
-            body=each(bodies, TextField()),
+            body=Each(bodies, TextField()),
             key_fingerprint=signatures.key_fingerprint(settings.API_KEY),
             first_sent_at=Now(),
             sendings=F("sendings") + 1,
@@ -199,13 +199,13 @@ def accepted_together(jobs: Sequence[tuple[GeneratedImage, str]], *, first_check
     try:
         with transaction.atomic():
             noted = Charge.objects.filter(pk__in=charges, job_id__isnull=True).update(
-                job_id=each(charges, CharField()), maybe_sent=True
+                job_id=Each(charges, CharField()), maybe_sent=True
             )
             taken = move(
                 rows,
                 source=[Status.SUBMITTING],
                 to=Status.SUBMITTED,
-                job_id=each({image.pk: job_id for image, job_id in jobs}, CharField()),
+                job_id=Each({image.pk: job_id for image, job_id in jobs}, CharField()),
                 submitted_at=Coalesce(F("submitted_at"), Now()),
                 next_check_at=later(first_check),
                 checks=0,

@@ -11,7 +11,6 @@ from django.db import IntegrityError, transaction
 from django.db.models import (
     BigIntegerField,
     CharField,
-    DateTimeField,
     DecimalField,
     F,
     Field,
@@ -30,9 +29,10 @@ from ideogram_django.lifecycle.transitions import (
     OPEN,
     UNHELD,
     ChangedMeanwhileError,
+    Each,
     announce,
     announce_all,
-    each,
+    each_later,
     later,
     let_go,
     move,
@@ -182,7 +182,7 @@ def still_running(jobs: Sequence[tuple[GeneratedImage, Job, float]]) -> int:
             told = {image.pk: job.progress for image, job, _next in of if job.progress is not None}
             progress: Any = F("progress")
             if told:
-                progress = Coalesce(each(told, PositiveSmallIntegerField()), F("progress"))
+                progress = Coalesce(Each(told, PositiveSmallIntegerField()), F("progress"))
             changed += move(
                 type(images[0])._base_manager.filter(
                     pk__in=[image.pk for image in images],
@@ -192,11 +192,7 @@ def still_running(jobs: Sequence[tuple[GeneratedImage, Job, float]]) -> int:
                 source=[Status.SUBMITTED, Status.PROCESSING] if started else [status],
                 to=Status.PROCESSING if started else status,
                 progress=progress,
-                next_check_at=each(
-                    {image.pk: round(seconds, 1) for image, _job, seconds in of},
-                    DateTimeField(),
-                    then=later,
-                ),
+                next_check_at=each_later({image.pk: seconds for image, _job, seconds in of}),
                 checks=F("checks") + 1,
                 not_found=0,
                 **UNHELD,
@@ -376,10 +372,14 @@ def completed_together(
         image.pk: ledger.amount_of(charge, image.charged_credits)
         for image, (charge, _credits) in zip(images, paid, strict=True)
     }
-    after: Mapping[str, Any] = {"next_check_at": Now()}
+    columns: dict[str, Any] = {
+        column: Each({image.pk: facts[fact] for image, facts in files}, kind)
+        for column, fact, kind in FACTS
+    }
+    columns["next_check_at"] = Now()
     if last:
         rows = rows.filter(target_type__isnull=True)
-        after = {"next_check_at": None, **UNHELD}
+        columns |= {"next_check_at": None, **UNHELD}
     try:
         with transaction.atomic():
             done = move(
@@ -390,12 +390,8 @@ def completed_together(
                 checks=0,
                 error_code="",
                 error_detail="",
-                cost=Coalesce(F("cost"), each(cost, DecimalField(**MONEY))),
-                **{
-                    column: each({image.pk: facts[fact] for image, facts in files}, kind)
-                    for column, fact, kind in FACTS
-                },
-                **after,
+                cost=Coalesce(F("cost"), Each(cost, DecimalField(**MONEY))),
+                **columns,
             )
             if done != len(files) or not ledger.settle_together(paid):
                 raise ChangedMeanwhileError

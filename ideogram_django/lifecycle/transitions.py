@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -14,6 +14,7 @@ from django.db.models import (
     ExpressionWrapper,
     F,
     Field,
+    Func,
     Q,
     QuerySet,
     Value,
@@ -87,21 +88,35 @@ def later(seconds: float) -> Any:
     )
 
 
-def each(
-    values: Mapping[int, Any],
-    output_field: Field[Any, Any],
-    then: Callable[[Any], Any] = Value,
-) -> Any:
+class Each(Func):
     """A value for each of several rows, by primary key, for one UPDATE of them all.
 
-    ``then`` makes an expression of a value.
+    ``Case(When(pk=…), …)`` says the same at twenty times the cost: it builds a query for each row.
     """
-    keys: dict[Any, list[int]] = {}
-    for key, value in values.items():
-        keys.setdefault(value, []).append(key)
+
+    def __init__(self, values: Mapping[int, Any], output_field: Field[Any, Any]) -> None:
+        super().__init__("pk", output_field=output_field)
+        self.values = values
+
+    def as_sql(  # type: ignore[override]  # there are no templates to choose from
+        self, compiler: Any, connection: Any
+    ) -> tuple[str, tuple[Any, ...]]:
+        key, parameters = compiler.compile(self.source_expressions[0])
+        whens = " ".join(["WHEN %s THEN %s"] * len(self.values))
+        pairs = [part for pair in self.values.items() for part in pair]
+        return f"CASE {key} {whens} END", (*parameters, *pairs)
+
+
+def each_later(seconds: Mapping[int, float]) -> Any:
+    """:func:`later` for each of several rows, by primary key, to two digits."""
+    keys: dict[float, list[int]] = {}
+    for key, value in seconds.items():
+        keys.setdefault(float(f"{value:.2g}"), []).append(key)
+    if len(keys) == 1:
+        return later(*keys)
     return Case(
-        *(When(pk__in=of, then=then(value)) for value, of in keys.items()),
-        output_field=output_field,
+        *(When(pk__in=of, then=later(value)) for value, of in keys.items()),
+        output_field=DateTimeField(),
     )
 
 

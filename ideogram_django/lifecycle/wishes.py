@@ -43,6 +43,7 @@ def check(
     options: Mapping[str, Any],
     settings: conf.AppSettings | None = None,
     profiles: Profiles | None = None,
+    prices: catalogue.SitePrices | None = None,
 ) -> Wish:
     """Put a ``profile`` on one request, check it against the catalogue and price it.
 
@@ -61,7 +62,7 @@ def check(
             prompt=options.get("prompt", ""),
             model=options.get("model") or settings.DEFAULT_MODEL,
             parameters=with_public_addresses(parameters),
-            prices=ledger.prices(settings),
+            prices=ledger.prices(settings) if prices is None else prices,
         )
     except InvalidRequest as invalid:
         raise as_validation_error(invalid) from invalid
@@ -84,10 +85,10 @@ def check(
 def check_all(requests: Sequence[Mapping[str, Any]], settings: conf.AppSettings) -> list[Wish]:
     """All or none; the sentence says which of several is wrong."""
     wishes: list[Wish] = []
-    profiles = Profiles()
+    profiles, prices = Profiles(), ledger.prices(settings)
     for number, request in enumerate(requests, start=1):
         try:
-            wishes.append(check(request, settings, profiles))
+            wishes.append(check(request, settings, profiles, prices))
         except ValidationError as error:
             if len(requests) == 1:
                 raise
