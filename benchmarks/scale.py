@@ -171,7 +171,11 @@ def running(
         member = stack.enter_context(site.member())
         scene = Scene(site, options, member, processes, twin)
         with scene.recorder:
-            yield scene
+            try:
+                yield scene
+            except TimeoutError:
+                print(*(process.describe() for process in processes.values()), sep="\n")
+                raise
 
 
 class Scene:
@@ -192,7 +196,7 @@ class Scene:
         self.recorder = Recorder(site, processes)
         self._provider = f"http://127.0.0.1:{twin}/_simulator"
         self._phases: dict[str, float] = {}
-        self._begun = time.monotonic()
+        self._begun = self._told = time.monotonic()
 
     def say(self, text: str) -> None:
         print(f"{time.monotonic() - self._begun:6.0f} s  {text}", flush=True)
@@ -216,22 +220,27 @@ class Scene:
     def until(self, condition: Callable[[dict[str, int]], bool]) -> None:
         """Wait for it as long as anything moves and the time allows."""
         before: dict[str, int] = {}
-        moved = told = time.monotonic()
+        moved = time.monotonic()
         while not condition(now := self.states()):
             if now != before:
                 before, moved = now, time.monotonic()
-            if time.monotonic() - told > 10:
-                told = time.monotonic()
-                self.say(f"  {now}")
+            self._tell(now)
             if time.monotonic() - moved > STALLED or self.is_late():
                 raise TimeoutError(f"No end after {self.options.minutes} minutes: {now}")
             time.sleep(0.5)
+
+    def _tell(self, now: Mapping[str, int]) -> None:
+        if time.monotonic() - self._told > 10:
+            self._told = time.monotonic()
+            self.say(f"  {dict(sorted(now.items()))}")
 
     def until_still(self, status: str) -> int:
         """Wait until as many stand there as a moment ago; how many those are."""
         left, since = -1, time.monotonic()
         while time.monotonic() - since < STILL:
-            now = self.states().get(status, 0)
+            states = self.states()
+            now = states.get(status, 0)
+            self._tell(states)
             if now != left:
                 left, since = now, time.monotonic()
             if self.is_late():
@@ -485,7 +494,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--pictures", type=int, default=100_000)
     parser.add_argument("--hours", type=float, help="of a worker's day, shortened")
     parser.add_argument("--workers", type=int, default=1, help="beside ideogram_sync")
-    parser.add_argument("--concurrency", type=int, default=16, help="threads of each")
+    parser.add_argument("--concurrency", type=int, default=48, help="threads of each")
     parser.add_argument("--minutes", type=float, default=40, help="after which it is given up")
     parser.add_argument("--database", choices=["sqlite", "postgres"])
     options = parser.parse_args(arguments)
