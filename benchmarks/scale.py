@@ -18,6 +18,7 @@ picture finished, each charged once, each job somebody's. JSON and a plot lie in
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import statistics
@@ -30,7 +31,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import plots
+from benchmarks import scale_page
 from benchmarks.page import machine
 from benchmarks.processes import ROOT, Member, Process, cpu, pss, wait_until
 from benchmarks.world import NAMES, Site, World, choose_databases, free_port, listens
@@ -45,6 +46,8 @@ STILL = 4.0
 NEVER = 10.0**9
 MOST_GROWTH = 40
 """MiB by which a process may grow while all pictures pass through it."""
+WARM = 60
+"""Samples of the memory below which a run says nothing about growth."""
 FLAT = 1.05
 """How much larger a process may be in the last third of a long day than in the first."""
 SLICE = 20
@@ -57,16 +60,23 @@ A_MOMENT = 40
 
 def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
-    build = ROOT / "build" / "bench"
+    build = options.build
     build.mkdir(parents=True, exist_ok=True)
     with World(databases=(options.database,), rounds=1, short=False) as world:
         report = long_day(world, options) if options.hours else at_once(world, options)
     name = report["name"]
     (build / f"{name}.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-    (build / f"{name}.svg").write_text(drawn(report))
+    (build / f"{name}.svg").write_text(scale_page.drawn(report))
+    if options.publish:
+        scale_page.publish(report)
     print(as_text(report))
     print(f"\nJSON and plot: {build / name}.json, .svg")
     return 0 if all(report["checks"].values()) else 1
+
+
+def can_run() -> bool:
+    """Whether what it starts is installed."""
+    return importlib.util.find_spec("gunicorn") is not None
 
 
 # --- all at once ----------------------------------------------------------------------------------
@@ -99,8 +109,9 @@ def at_once(world: World, options: argparse.Namespace) -> dict[str, Any]:
             **scene.report(),
         }
         report["checks"]["all in flight at once"] = in_flight == count
+        warm = len(report["memory"]["seconds"]) >= WARM
         for name in scene.processes:
-            if name.startswith(("worker", "sync", "web")):
+            if warm and name.startswith(("worker", "sync", "web")):
                 grown = report["memory"]["growth"][name]
                 report["checks"][f"{name}: at most {MOST_GROWTH} MiB more"] = grown <= MOST_GROWTH
         return report
@@ -473,18 +484,6 @@ def as_text(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def drawn(report: Mapping[str, Any]) -> str:
-    """The memory of every process as a plot."""
-    memory = report["memory"]
-    minutes = [at / 60 for at in memory["seconds"]]
-    return plots.lines(
-        f"Memory, {report['pictures']:,} pictures, {report['database']}",
-        {name: list(zip(minutes, of, strict=True)) for name, of in memory["processes"].items()},
-        unit="MiB (PSS)",
-        across="minutes",
-    )
-
-
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="run.py bench scale",
@@ -497,6 +496,8 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--concurrency", type=int, default=48, help="threads of each")
     parser.add_argument("--minutes", type=float, default=40, help="after which it is given up")
     parser.add_argument("--database", choices=["sqlite", "postgres"])
+    parser.add_argument("--build", type=Path, default=ROOT / "build" / "bench")
+    parser.add_argument("--publish", action="store_true", help="write docs/howto/sizing.md anew")
     options = parser.parse_args(arguments)
     options.database = options.database or choose_databases("both")[-1]
     return options
