@@ -53,8 +53,8 @@ def measure(world: World) -> list[Result]:
 
 
 def _on(world: World, stub: Stub, database: Any) -> Result:
-    count = world.sized(2000, 800)
-    few = world.sized(40, 15)
+    count = world.sized(1280, 512)
+    few = world.sized(30, 8)
     site = world.site(database, API_BASE_URL=stub.base_url, **SETTINGS)
     celery = ["-m", "celery", "-A", "benchmarks.naive.celery_app", "worker", "-P", "threads"]
     huey = ["-m", "huey.bin.huey_consumer", "benchmarks.naive.huey_app.huey", "-k", "thread"]

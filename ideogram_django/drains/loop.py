@@ -19,8 +19,8 @@ from django.utils import timezone
 
 from ideogram_django import conf, wakeups
 from ideogram_django.conf import AppSettings
-from ideogram_django.drains import housekeeping, provider, retention
-from ideogram_django.drains.polling import Polling
+from ideogram_django.drains import housekeeping, polling, provider, retention
+from ideogram_django.drains.polling import POLLED, Polling
 from ideogram_django.drains.saving import Saving
 from ideogram_django.drains.submitting import Submitting
 from ideogram_django.drains.tasks import Answer, Task
@@ -118,6 +118,7 @@ class _Drain:
         self.backlog: deque[Task] = deque()
         self.claim_at = 0.0
         self.found_some = False
+        self.more_polls = False
         self.look_at: dict[str, float] = {}
         self.renewed = time.monotonic()
         self.fed = 0.0
@@ -170,19 +171,30 @@ class _Drain:
 
     def _hand_out(self, *, claim: bool) -> None:
         """Fill the free threads: what belongs to claimed pictures first, then fresh claims."""
-        while self.backlog and self._free():
+        # A few more than there are threads, so that none waits for this one to come round.
+        most = self.settings.CONCURRENCY * 5 // 4
+        while self.backlog and len(self.running) < most:
             self._start(self.backlog.popleft())
-        if claim and self._is_time_to_claim():
-            tasks = self._claim(self._free())
+        if claim and (room := self._room()) > 0:
+            self.more_polls = False
+            tasks = self._claim(room)
             for task in tasks:
                 self._start_or_queue(task)
             self.found_some = bool(tasks)
             self.claim_at = time.monotonic() + (CLAIM_EVERY if tasks else TICK)
 
-    def _is_time_to_claim(self) -> bool:
+    def _room(self) -> int:
+        """How much may be claimed now: as much as there are threads for.
+
+        While polls come by the chunk, the next chunk is fetched before the last one is through,
+        and with it whatever else is due by then.
+        """
+        threads = self.settings.CONCURRENCY
+        if self.more_polls and len(self.backlog) < threads // 2:
+            return max(self._free(), threads // 4)
         free = self._free()
-        enough = self.found_some and free * CLAIM_FROM >= self.settings.CONCURRENCY
-        return free > 0 and (enough or self._is_time(self.claim_at))
+        enough = self.found_some and free * CLAIM_FROM >= threads
+        return free if enough or self._is_time(self.claim_at) else 0
 
     def _is_time(self, moment: float) -> bool:
         """Who has nothing else to do need not wait for the next look."""
@@ -281,9 +293,19 @@ class _Drain:
         return images
 
     def _take_polls(self, rows: Any, count: int) -> list[Task]:
-        if count <= 0 or not rows.due().exists() or not provider.permits(1, self.settings):
+        """A chunk of those that are due longest; with far more than a chunk, the whole job list."""
+        due = (
+            len(rows.due().values_list("pk", flat=True)[: polling.WALK_FROM + 1])
+            if count > 0
+            else 0
+        )
+        walking = self.polling.walks(due)
+        if not due or self.polling.is_reading or not provider.permits(1, self.settings):
             return []
-        images = transitions.claim(rows, limit=POLL_CHUNK, lease=self.settings.LEASE)
+        if walking:
+            return [self.polling.next_page()]
+        images = transitions.claim(rows, limit=POLL_CHUNK, lease=self.settings.LEASE, charges=False)
+        self.more_polls = len(images) == POLL_CHUNK
         lost = [image for image in images if sending.is_lost(image)]
         known = [image for image in images if image not in lost]
         return [
@@ -346,6 +368,9 @@ class _Drain:
     def _save(self, task: Task, answer: Any) -> None:
         following = self._guarded(partial(task.done, answer), what=_named(task))
         self.backlog.extend(following or ())
+        if not task.images:  # a page of the list, which the next one follows; or the account
+            self.claim_at = 0.0
+            self.look_at.clear()
 
     def _save_together(
         self,

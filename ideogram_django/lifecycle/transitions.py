@@ -139,9 +139,14 @@ def charged(**conditions: Any) -> Q:
 
 
 def claim(
-    rows: GeneratedImageQuerySet, *, limit: int, lease: float, to: Status | None = None
+    rows: GeneratedImageQuerySet,
+    *,
+    limit: int,
+    lease: float,
+    to: Status | None = None,
+    charges: bool = True,
 ) -> list[GeneratedImage]:
-    """Take up to ``limit`` due rows for ``lease`` seconds; the rows, with their charges.
+    """Take up to ``limit`` due rows for ``lease`` seconds; the rows, usually with their charges.
 
     Keys first, then one UPDATE that repeats the condition (Django refuses to update a slice),
     then what the fresh token really got hold of.
@@ -157,7 +162,9 @@ def claim(
         changes["status"] = to
     if not rows.due().filter(pk__in=keys).update(**changes):
         return []
-    claimed = rows.model._base_manager.filter(claim=token).select_related("charge")
+    claimed = rows.model._base_manager.filter(claim=token)
+    if charges:
+        claimed = claimed.select_related("charge")
     return list(claimed.order_by("-priority", "pk"))
 
 
