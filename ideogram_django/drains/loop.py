@@ -122,6 +122,7 @@ class _Drain:
         self.look_at: dict[str, float] = {}
         self.renewed = time.monotonic()
         self.fed = 0.0
+        self.called = False
 
     def close(self) -> None:
         self.threads.shutdown(wait=False, cancel_futures=True)
@@ -137,6 +138,8 @@ class _Drain:
             if not over:
                 self._feed_runs()
             self._hand_out(claim=not over)
+            if not (over or self.called or self._free()):
+                self._call_for_help()
             if self.running:
                 idle_since = None
                 self._take_in(self._ready())
@@ -154,6 +157,15 @@ class _Drain:
         if time.monotonic() - self.fed >= FEED_EVERY:
             self.fed = time.monotonic()
             self._guarded(partial(_fed, self.settings), what="the bulk runs")
+
+    def _call_for_help(self) -> None:
+        """All threads are busy and more is due: another worker may begin, if one is idle.
+
+        Where none is, the wake-up waits in the queue and brings this drain's successor.
+        """
+        self.called = True
+        if anything_due(self.settings):
+            wakeups.wake()
 
     # --- giving out -----------------------------------------------------------------------------
 
