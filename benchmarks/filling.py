@@ -151,6 +151,8 @@ class _Speech:
         return [f"SELECT setval({name}, (SELECT max(id) FROM {self.quoted(table)}))"]  # noqa: S608
 
 
+JOB = "'0190e8a0-0000-7000-8000-' || SUBSTR(CAST(1000000000000 + n AS text), 2)"
+"""A job's id, in the order of time as the provider's are."""
 KIND = "(n * 7919) % 1000"
 """Statuses lie mixed, and not in blocks, as they come to lie in time."""
 
@@ -163,7 +165,7 @@ def _one_of(values: tuple[str, ...], n: str) -> str:
 def _picture(speech: _Speech, people: list[int], settled: int, history: int) -> Mapping[str, str]:
     under_way = f"n > {settled} AND {speech.charged()}"
     finished = f"n <= {settled} AND ({KIND} < 930 OR {KIND} = 999)"
-    sent = f"NOT ({KIND} BETWEEN 970 AND 998) AND {KIND} < 999"
+    sent = f"({speech.charged()}) AND (n > {settled} OR {KIND} NOT BETWEEN 990 AND 998)"
     seconds = f"({settled} - n) * 60 + 120"
     renditions = [
         {"name": "NAME", "width": width, "height": width, "format": "webp"} for width in RENDITIONS
@@ -199,7 +201,7 @@ def _picture(speech: _Speech, people: list[int], settled: int, history: int) -> 
         "uploaded": speech.boolean(f"{KIND} = 999"),
         "charge_id": f"CASE WHEN {speech.charged()} THEN n END",
         "attempt": f"CASE WHEN {speech.charged()} THEN 1 ELSE 0 END",
-        "job_id": f"CASE WHEN {sent} THEN 'job-' || CAST(n AS text) END",
+        "job_id": f"CASE WHEN {sent} THEN {JOB} END",
         "price": speech.decimal("0.03"),
         "cost": f"CASE WHEN {finished} AND {KIND} < 930 THEN {speech.decimal('0.03')} END",
         "currency": "'USD'",
@@ -244,7 +246,7 @@ def _charge(speech: _Speech, people: list[int], settled: int, history: int) -> M
         "expected": speech.decimal("0.03"),
         "charged": f"CASE WHEN {closed} THEN {speech.decimal('0.03')} END",
         "idempotency_key": speech.number("key"),
-        "job_id": "'job-' || CAST(n AS text)",
+        "job_id": JOB,
         "created_at": speech.ago(seconds),
         "first_sent_at": speech.ago(f"{seconds} - 2"),
         "closed_at": f"CASE WHEN {closed} THEN {speech.ago(f'{seconds} - 12')} END",
