@@ -65,5 +65,15 @@ def docs(session: nox.Session) -> None:
     session.run("sphinx-build", "-W", "--keep-going", "-q", "-E", "docs", "build/docs")
 
 
+@nox.session
+def bench(session: nox.Session) -> None:
+    """A short form of the benchmarks, which fails where a ratio is behind its red line.
+
+    Shares the machine with nothing else, or the ratios say little.
+    """
+    session.install("-e", ".[bench]")
+    session.run("python", "-m", "benchmarks", "--short", *session.posargs)
+
+
 def run_tests(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", *session.posargs)

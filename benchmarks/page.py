@@ -42,14 +42,19 @@ def report(results: Sequence[Result], *, rounds: int, short: bool) -> dict[str, 
     return {
         "rounds": rounds,
         "short": short,
-        "machine": {
-            "cores": os.cpu_count(),
-            "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') >> 30} GiB",
-            "python": platform.python_version(),
-            "system": platform.system(),
-        },
+        "machine": machine(),
         "versions": {name: found for name in VERSIONS if (found := _version(name))},
         "results": [result.as_dict() for result in results],
+    }
+
+
+def machine() -> dict[str, Any]:
+    """What a run took place on."""
+    return {
+        "cores": os.cpu_count(),
+        "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') >> 30} GiB",
+        "python": platform.python_version(),
+        "system": platform.system(),
     }
 
 
@@ -131,7 +136,7 @@ def _machine(kept: Mapping[str, Any]) -> str:
     told = ", ".join(f"{name} {number}" for name, number in kept["versions"].items())
     return (
         f"{machine['cores']} cores, {machine['memory']}, {machine['system']}, "
-        f"Python {machine['python']}; {told}. {kept['rounds']} rounds of each variant."
+        f"Python {machine['python']}; {told}. Rounds of each variant: {kept['rounds']}."
     )
 
 
@@ -139,10 +144,10 @@ def _summary(results: Sequence[Result]) -> str:
     lines = ["| Figure | | Judged | Here | Target | |", "| --- | --- | --- | ---: | ---: | --- |"]
     for result in results:
         for one in result.judged:
-            unit = one.unit if one.unit == "×" else f" {one.unit}"
+            here = table.with_unit(one.median, one.unit)
             where = f"{result.title}{', ' + result.where if result.where else ''}"
             lines.append(
-                f"| {result.figure} | {where} | {one.what} | {table.number(one.median)}{unit} "
+                f"| {result.figure} | {where} | {one.what} | {here} "
                 f"| {table.bound(one)} | {table.verdict(one)} |"
             )
     return "\n".join(lines)

@@ -69,7 +69,7 @@ class Process:
 
     def family(self) -> list[int]:
         """It, and what it started, as far as they run."""
-        return [pid for pid in _pids() if _session(pid) == self.pid]
+        return [pid for pid in all_pids() if _session(pid) == self.pid]
 
     def end(self, patience: float = 10) -> None:
         """Ask it to end, then see to it; its children, too."""
@@ -90,13 +90,21 @@ class Process:
         return f"{' '.join(map(str, self.popen.args))}\n{self.log.read_text()[-4000:]}"  # type: ignore[arg-type]
 
 
-def _pids() -> list[int]:
+def all_pids() -> list[int]:
     return [int(entry.name) for entry in Path("/proc").glob("[0-9]*")]
 
 
 def _session(pid: int) -> int | None:
     try:
         return os.getsid(pid)
+    except OSError:
+        return None
+
+
+def parent(pid: int) -> int | None:
+    """The process that started it; ``None`` where it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     except OSError:
         return None
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from redis import Redis, RedisError
 
-from benchmarks.processes import ROOT, Process, wait_until
+from benchmarks.processes import ROOT, Process, all_pids, parent, wait_until
 
 
 class MissingServerError(Exception):
@@ -43,6 +43,9 @@ class Queue:
                 return bool(server.ping())
         except (RedisError, OSError):
             return False
+
+    def pids(self) -> list[int]:
+        return self._process.family()
 
     def clear(self) -> None:
         with Redis.from_url(self.url) as server:
@@ -81,6 +84,11 @@ class Postgres:
             subprocess.run(
                 command, cwd=self.host, stdout=nowhere, stderr=nowhere, check=True, timeout=90
             )
+
+    def pids(self) -> list[int]:
+        """The server and its children, each of which leads a session of its own."""
+        first = int((self._data / "postmaster.pid").read_text().split()[0])
+        return [first, *(pid for pid in all_pids() if parent(pid) == first)]
 
     def end(self) -> None:
         self._run("pg_ctl", "-D", str(self._data), "-m", "fast", "-w", "stop")

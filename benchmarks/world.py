@@ -55,11 +55,15 @@ def listens(port: int) -> bool:
 class World:
     """One run of the benchmarks."""
 
-    def __init__(self, *, databases: tuple[Database, ...], rounds: int, short: bool) -> None:
+    def __init__(
+        self, *, databases: tuple[Database, ...], rounds: int, short: bool, full: bool = False
+    ) -> None:
         self.databases = databases
         self.rounds = rounds
         self.short = short
         """A small form of every figure: enough to see whether something fell far behind."""
+        self.full = full
+        """The numbers that the targets speak of, however long that takes."""
         self._stack = ExitStack()
         self.folder = Path(self._stack.enter_context(_folder()))
         self._count = 0
@@ -75,9 +79,11 @@ class World:
     ) -> None:
         self._stack.close()
 
-    def sized(self, full: int, short: int) -> int:
-        """How many, in the full and in the short form."""
-        return short if self.short else full
+    def sized(self, usual: int, short: int, full: int | None = None) -> int:
+        """How many, in the usual, the short and the full form."""
+        if self.full and full is not None:
+            return full
+        return short if self.short else usual
 
     @cached_property
     def queue(self) -> Queue:

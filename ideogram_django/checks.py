@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -20,6 +22,7 @@ from ideogram_django.budget import ledger
 from ideogram_django.exceptions import InvalidRequest
 from ideogram_django.pictures import formats
 
+SHORTEST_TOKEN = 16
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -53,6 +56,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
             *_dispatcher(settings),
             *_storage(settings),
             *_formats(settings),
+            *_metrics(settings),
             *_routes(settings),
             *_project(),
             *_sqlite(),
@@ -77,6 +81,11 @@ def _is_text(value: Any) -> bool:
 
 def _is_texts(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str) and all(map(_is_text, value))
+
+
+def _is_token(value: Any) -> bool:
+    """Long enough not to be guessed, and of signs that a header carries."""
+    return _is_text(value) and len(value) >= SHORTEST_TOKEN and bool(re.fullmatch("[!-~]+", value))
 
 
 def _is_positive(value: Any) -> bool:
@@ -162,6 +171,10 @@ TESTS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "PRICES": (_is_prices, "a dict of model ids to credits"),
     "SPENDING_ENABLED": (lambda value: isinstance(value, bool), "True or False"),
     "PROXIES": (_is_proxies, "a dict such as {'https': 'http://proxy:3128'}"),
+    "METRICS_TOKEN": (
+        _or_none(_is_token),
+        f"at least {SHORTEST_TOKEN} letters and digits, or None",
+    ),
     "RETENTION": (_or_none(_is_positive), "a number of days above 0, or None"),
     **dict.fromkeys(
         (
@@ -194,7 +207,8 @@ def _key(settings: conf.AppSettings) -> Iterator[CheckMessage]:
     if not settings.API_KEY:
         yield Error(
             "IDEOGRAM_DJANGO['API_KEY'] is missing.",
-            hint="Make a key at apiframe.ai and give it through an environment variable.",
+            hint="Make a key at apiframe.ai and give it through an environment variable. To try "
+            'without one, "manage.py ideogram_simulator" prints settings for an offline twin.',
             id="ideogram_django.E002",
         )
     elif not all("!" <= letter <= "~" for letter in settings.API_KEY):
@@ -277,6 +291,15 @@ def _formats(settings: conf.AppSettings) -> Iterator[CheckMessage]:
                 ),
                 id="ideogram_django.W006",
             )
+
+
+def _metrics(settings: conf.AppSettings) -> Iterator[CheckMessage]:
+    if settings.METRICS_TOKEN and importlib.util.find_spec("prometheus_client") is None:
+        yield Error(
+            "IDEOGRAM_DJANGO['METRICS_TOKEN'] is set, but prometheus-client is not installed.",
+            hint='Run: pip install "ideogram-django[metrics]"',
+            id="ideogram_django.E013",
+        )
 
 
 def _routes(settings: conf.AppSettings) -> Iterator[CheckMessage]:

@@ -88,6 +88,8 @@ class AppSettings:
     """Between two passes of ``ideogram_sync --loop``."""
     DRAIN_SLICE: float = 20
     """How long one queue job works before it wakes its successor."""
+    METRICS_TOKEN: str | None = field(default=None, repr=False)
+    """Opens ``metrics/`` to whoever sends it as a bearer token; ``None``: there is no such page."""
     RETENTION: float | None = None
     """Days after which prompts and files of unused pictures may go; ``None``: never."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from statistics import median
+from typing import Any
 
 from django.core.cache import cache
 from django.utils import timezone
@@ -41,16 +42,16 @@ def seconds_left(image: GeneratedImage, typical: Mapping[str, float]) -> float |
     return expected - (timezone.now() - image.submitted_at).total_seconds()
 
 
-def _measured() -> dict[str, float]:
+def newest_finished(*columns: str) -> Iterable[tuple[Any, ...]]:
+    """These columns of the newest finished pictures, uploads among them."""
     # The newest ones first, and only then a look at which of them the provider made: a condition
     # more would read on through a gallery of uploads for as long as it takes to find enough.
-    rows = (
-        GeneratedImage.objects.completed()
-        .order_by("-pk")
-        .values_list("model", "submitted_at", "finished_at")[:RECENT]
-    )
+    return GeneratedImage.objects.completed().order_by("-pk").values_list(*columns)[:RECENT]
+
+
+def _measured() -> dict[str, float]:
     times: dict[str, list[float]] = defaultdict(list)
-    for model, submitted_at, finished_at in rows:
+    for model, submitted_at, finished_at in newest_finished("model", "submitted_at", "finished_at"):
         if submitted_at is not None and finished_at is not None:
             times[model].append((finished_at - submitted_at).total_seconds())
     return {model: median(some) for model, some in times.items() if len(some) >= ENOUGH}

@@ -112,8 +112,9 @@ class GeneratedImageField(_ForeignKey):
         """
         if not self._ours(kwargs):
             return super().formfield(**kwargs)
-        for name in ("using", "empty_label", "limit_choices_to", "to_field_name", "blank"):
+        for name in ("using", "empty_label", "to_field_name", "blank"):
             kwargs.pop(name, None)
+        kwargs.setdefault("limit_choices_to", self.remote_field.limit_choices_to)
         return models.Field.formfield(
             self, **{"form_class": forms.GeneratedImageField, **self.request_defaults, **kwargs}
         )
@@ -200,7 +201,7 @@ class GeneratedImageField(_ForeignKey):
             if picture.target_field == self.name and not picture.target_id:
                 self._claim(picture, record)
             if self._before in record.__dict__:
-                taking.exchange(picture, self._with_key(record.__dict__[self._before]))
+                taking.exchange(picture, self._with_key(record.__dict__[self._before]), record)
                 self._tell(record, picture)
             describing.write(picture)
         record.__dict__.pop(self._before, None)

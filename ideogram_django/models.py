@@ -572,12 +572,12 @@ class Place(models.Model):
     """A fixed place on the site's pages, and the picture that hangs there now.
 
     Templates ask for it by ``key``. Rows are made by people alone: rendering a page never writes.
+    A place that changes its look, with the season for example, has one row for each profile.
     """
 
     key = models.SlugField(
         _("key"),
         max_length=100,
-        unique=True,
         help_text=_(
             "The word by which a page asks for the picture of this place. Whoever builds your "
             "pages knows it."
@@ -587,6 +587,18 @@ class Place(models.Model):
         _("name"),
         max_length=100,
         help_text=_("What you call this place, such as “Top of the home page”."),
+    )
+    profile = models.ForeignKey(
+        PromptProfile,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("prompt profile"),
+        help_text=_(
+            "New pictures for this place are made with it. Save once to see what it adds to the "
+            "prompt. Pages can ask for a place in one of several profiles."
+        ),
     )
     image = models.ForeignKey(
         GeneratedImage,
@@ -601,6 +613,21 @@ class Place(models.Model):
         verbose_name = _("fixed place")
         verbose_name_plural = _("fixed places")
         ordering = ["name", "key"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["key", "profile"],
+                name="ideogram_django_place_profile",
+                violation_error_message=_(
+                    "There is a place with this key and this prompt profile already."
+                ),
+            ),
+            models.UniqueConstraint(
+                fields=["key"],
+                condition=models.Q(profile__isnull=True),
+                name="ideogram_django_place_plain",
+                violation_error_message=_("There is a place with this key already."),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

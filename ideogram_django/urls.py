@@ -14,5 +14,6 @@ urlpatterns = [
     path("webhook/<uuid:uuid>/<str:token>", views.webhook),
     path("status/", views.status, name="status"),
     path("choose/", views.choose, name="choose"),
+    path("metrics/", views.metrics, name="metrics"),
     path("make/", views.make, name="make"),
 ]

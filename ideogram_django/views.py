@@ -14,10 +14,11 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, JsonResponse
 from django.http.request import RawPostDataException, UnreadablePostError
 from django.shortcuts import render
+from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from ideogram_django import conf, wakeups, wording
 from ideogram_django.apiframe import payloads, signatures
@@ -25,9 +26,11 @@ from ideogram_django.budget.amounts import plain
 from ideogram_django.drains import provider
 from ideogram_django.estimates import typical_seconds
 from ideogram_django.exceptions import InvalidPayloadError, InvalidSignatureError
-from ideogram_django.forms import ordering
+from ideogram_django.forms import narrowing, ordering
 from ideogram_django.forms.access import may, viewable
 from ideogram_django.lifecycle import settling, tokens, watching
+from ideogram_django.lifecycle.steering import waits_for_refund
+from ideogram_django.metrics import as_text
 from ideogram_django.models import GeneratedImage, Run
 from ideogram_django.runs import reporting
 from ideogram_django.runs.reporting import Report
@@ -41,7 +44,7 @@ from ideogram_django.widgets import (
     unsigned,
 )
 
-__all__ = ["choose", "make", "sign_widget", "status", "webhook"]
+__all__ = ["choose", "make", "metrics", "sign_widget", "status", "webhook"]
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +56,8 @@ CHOICES = 24
 """Pictures on one page of the form field's dialog."""
 MOST_PAGES = 1000
 LONGEST_NAME = 200
+FIGURES = ("ideogram_django.view_generatedimage", "ideogram_django.view_charge")
+"""What somebody may view whom the metrics tell nothing new."""
 
 
 # The order of the decorators matters little, their presence a lot: the provider has neither
@@ -136,6 +141,7 @@ def status(request: HttpRequest) -> JsonResponse:
         # A token is good for what a hook hides, too: its holder was shown these pictures.
         pictures = viewable(user) | pictures if allowed else viewable(user)
     asked = _uuids(request.GET.get("ids", ""))[:MOST_IDS]
+    pictures = pictures.select_related("charge")
     images = list(pictures.filter(uuid__in=asked)) if may_view or allowed else []
     runs = _runs(request, set(asked) - {image.uuid for image in images})
     if not (may_view or allowed or runs):
@@ -153,15 +159,17 @@ def status(request: HttpRequest) -> JsonResponse:
 def choose(request: HttpRequest) -> HttpResponse:
     """Finished pictures to choose from, as a piece of HTML: ``?q=<words>&page=<number>``.
 
-    Those that the user may view: all with the permission, else the user's own. 403 for nobody in
-    particular, also where the site sends visitors to a login page, which no dialog could show.
+    Those that the user may view: all with the permission, else the user's own; of these, those
+    that the field offers which signed ``choices``. 403 for nobody in particular, also where the
+    site sends visitors to a login page, which no dialog could show.
     """
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return HttpResponse(status=403)
     query = request.GET.get("q", "").strip()[:200].replace("\0", "")
     page = _page_number(request.GET.get("page", ""))
-    pictures = viewable(user).completed().exclude(file="")
+    pictures = narrowing.narrow(viewable(user), request.GET.get("choices", ""))
+    pictures = pictures.completed().exclude(file="")
     for word in query.split()[:10]:
         pictures = pictures.filter(Q(prompt__icontains=word) | Q(alt_text__icontains=word))
     start = (page - 1) * CHOICES
@@ -206,7 +214,39 @@ def make(request: HttpRequest) -> HttpResponse:
         problem=ordered.problem,
         request_id="" if ordered.problem else str(uuid4()),
     )
-    return render(request, "ideogram_django/widgets/drafts.html", {"strip": context})
+    return render(
+        request,
+        "ideogram_django/widgets/ordered.html",
+        {"strip": context, "left": ordered.left},
+    )
+
+
+@login_not_required
+@never_cache
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """The figures of :mod:`ideogram_django.metrics` as Prometheus text.
+
+    For whoever sends ``METRICS_TOKEN`` as a bearer token, and for staff who may view pictures and
+    charges. 404 without that setting, 401 for everybody else.
+    """
+    token = conf.current().METRICS_TOKEN
+    if not token:
+        return HttpResponseNotFound()
+    if not (_bears(request, token) or _may_read_figures(request)):
+        return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
+    text, content_type = as_text()
+    return HttpResponse(text, content_type=content_type)
+
+
+def _bears(request: HttpRequest, token: str) -> bool:
+    kind, _blank, given = request.headers.get("Authorization", "").partition(" ")
+    return kind.lower() == "bearer" and constant_time_compare(given.strip(), token)
+
+
+def _may_read_figures(request: HttpRequest) -> bool:
+    user = getattr(request, "user", None)
+    return bool(user is not None and user.is_staff and user.has_perms(FIGURES))
 
 
 def _page_number(text: str) -> int:
@@ -222,8 +262,10 @@ def payload(
         "status": str(image.status),
         "label": str(image.get_status_display()),
         "sentence": wording.sentence(image, typical=typical, pause=pause),
+        "left": wording.remaining(image, typical or {}),
         "progress": image.progress,
         "finished": image.is_finished,
+        "settled": not waits_for_refund(image),
         "thumbnail": image.thumbnail_url,
         "width": image.width,
         "height": image.height,
@@ -240,7 +282,9 @@ def run_payload(run: Run, report: Report) -> dict[str, Any]:
         "label": wording.run_milestone(run, report),
         "sentence": wording.run_sentence(run, report),
         "progress": report.percent,
+        "left": "",
         "finished": True,  # what depends on it is to be fetched anew
+        "settled": True,
         "thumbnail": "",
         "width": None,
         "height": None,

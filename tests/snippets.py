@@ -166,6 +166,7 @@ DATABASES["default"]["OPTIONS"] = {
 }
 MEDIA_URL = "/media/"
 MEDIA_ROOT = BASE_DIR / "media"
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend"}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 RQ_QUEUES = {"default": {"UNIX_SOCKET_PATH": str(BASE_DIR / "no-redis.sock"), "DB": 0}}
 IDEOGRAM_DJANGO = {
@@ -273,6 +274,7 @@ def environment(**more: str) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "DJANGO_SETTINGS_MODULE": f"{PROJECT}.settings",
         "IDEOGRAM_API_KEY": "afk_tests",
+        "IDEOGRAM_METRICS_TOKEN": "tests-tests-tests",
         **more,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import warnings
 from pathlib import Path
@@ -171,6 +172,7 @@ WRONG: dict[str, list[Any]] = {
     "PROXIES": ["http://proxy", {"https": None}],
     "SYNC_INTERVAL": [0],
     "DRAIN_SLICE": [0],
+    "METRICS_TOKEN": ["", "short", 7, "a word with blanks", "ein-Wort-mit-Ümlaut"],
     "RETENTION": [0, "30"],
     "HOOKS": [None, dict],
     "DISPATCHER": [None, dict],
@@ -232,6 +234,19 @@ def test_sqlite_without_immediate(settings: Any, options: dict[str, Any]) -> Non
     (message,) = found()
     assert message.id == "ideogram_django.W001"
     assert "transaction_mode" in (message.hint or "")
+
+
+def test_the_library_for_metrics_is_not_installed(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.IDEOGRAM_DJANGO = {**GOOD, "METRICS_TOKEN": "a-long-and-random-word"}
+    assert ids() == []
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    (message,) = found()
+    assert message.id == "ideogram_django.E013"
+    assert 'pip install "ideogram-django[metrics]"' in (message.hint or "")
+    settings.IDEOGRAM_DJANGO = GOOD
+    assert ids() == []
 
 
 def test_every_id_stands_in_a_test() -> None:

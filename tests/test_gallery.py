@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -34,7 +35,7 @@ from ideogram_django.models import (
 )
 from ideogram_django.statuses import ChargeState, PauseCode, Status
 from tests.magazine.models import Article, Author
-from tests.test_admin import ADDING, CHANGE, DELETE, SPEND, VIEW, client_of, staff, text
+from tests.people import ADDING, CHANGE, DELETE, SPEND, VIEW, client_of, staff, text
 
 pytestmark = pytest.mark.django_db
 
@@ -57,9 +58,11 @@ def editor() -> User:
     return staff(VIEW, CHANGE, ADDING, DELETE, SPEND)
 
 
-@pytest.fixture
-def browser(editor: User) -> Client:
-    return client_of(editor)
+def test_the_actions_are_called_as_the_buttons_on_the_pages_are(browser):
+    pictures(1)
+    names = re.findall(r'<option value="\w+">([^<]*)</option>', text(browser.get(GALLERY)))
+    for name in ("More like this…", "Finish on Balanced…", "Finish on Quality…"):
+        assert name in names
 
 
 def pictures(count: int, **facts: Any) -> list[GeneratedImage]:

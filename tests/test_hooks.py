@@ -39,8 +39,9 @@ from ideogram_django.testing import Ideogram
 from ideogram_django.widgets import sign_widget
 from tests.magazine.forms import ArticleForm
 from tests.magazine.models import Article
+from tests.people import ADDING, CHANGE, SPEND, VIEW, client_of, staff, text
 from tests.shown_files import files, page, written
-from tests.test_make import ADDING, CHANGE, SPEND, VIEW, client_of, form, picture, png, staff, text
+from tests.test_make import form, picture, png
 
 pytestmark = pytest.mark.django_db
 

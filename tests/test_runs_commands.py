@@ -162,6 +162,16 @@ def test_the_same_request_id_is_one_run(twin: Simulator) -> None:
     assert len(twin.ledger) == 5
 
 
+def test_a_run_that_was_prepared_and_never_started_is_started(twin: Simulator) -> None:
+    """The command was killed between the two, and is given again."""
+    known = uuid.uuid4()
+    Run.objects.prepare([{"prompt": one} for one in FIVE], name="Harbours", run_id=known)
+    out = generate(*FIVE, "--run", "Harbours", "--request-id", str(known), "--yes", "--wait")
+    assert "5 pictures · $0.15." in out
+    assert "5 pictures made" in out
+    assert (Run.objects.count(), len(twin.ledger)) == (1, 5)
+
+
 def test_files_and_json(twin: Simulator, tmp_path: Path) -> None:
     path = tmp_path / "harbours.csv"
     path.write_text("prompt,count\nA harbour,2\nA market,1\n")

@@ -950,6 +950,16 @@ def test_picture(make):
     assert requests.get(job["result"]["images"][0], timeout=10).content == response.content
 
 
+def test_one_picture_for_every_job(make):
+    given = draw_png("A fox", {}, "1", 16)
+    api = make(picture=given)
+    for prompt in ("A fox", "A hare"):
+        url = api.finished(prompt)["result"]["images"][0]
+        assert requests.get(url, timeout=10).content == given
+    cut = api.finished("A fox [truncated]")["result"]["images"][0]
+    assert requests.get(cut, timeout=10).content == given[: len(given) // 2]
+
+
 @pytest.mark.parametrize(
     ("params", "size"),
     [

@@ -4,9 +4,9 @@ D3a: the memory and the processes that one picture takes while the provider work
 process, no key in Redis, at most 1 KB of database. The naive peer is a worker that waits: an
 ``rqworker`` whose job looks every two seconds, parent and child (PSS).
 
-D3b: one poller, 100,000 due pictures (20,000 in the default form), every answer after 20 ms, 64
+D3b: one poller, 100,000 due pictures (10,000 without ``--full``), every answer after 20 ms, 64
 connections. Target: at least 0.85 of the speed of a bare loop with the same client and no database;
-at most 20 MiB more memory while it runs. Red line: 0.5, and memory that grows with the pictures.
+at most 20 MiB more memory while it runs. Red line: 0.3, and memory that grows with the pictures.
 Time is in proportion to what is due, whatever else there is. Once by single requests, where the
 provider's list is empty, and once by its list, which has them all, a hundred a page. A look at a
 table with nothing due stands in ``tests/``.
@@ -50,10 +50,11 @@ def _in_flight(world: World, database: Any) -> Result:
         memory, processes = _waiting(site)
         world.queue.clear()
         with site.member() as member:
-            before = member.call(database_size)
+            member.call(order_many, count=1)
+            before, keys = member.call(database_size), world.queue.keys()
             member.call(order_many, count=count)
             grown = member.call(database_size) - before
-        keys = world.queue.keys() - 1  # the wake-up gate is there whatever the number
+            keys = world.queue.keys() - keys
     return Result(
         figure="D3",
         title="Memory of one picture in flight",
@@ -73,7 +74,7 @@ def _in_flight(world: World, database: Any) -> Result:
             ),
             Judged(
                 what="keys in Redis",
-                values=[max(keys, 0)],
+                values=[keys],
                 unit="",
                 better="lower",
                 target=0,
@@ -84,7 +85,7 @@ def _in_flight(world: World, database: Any) -> Result:
 
 
 def _waiting(site: Site) -> tuple[float, int]:
-    """Memory and processes of one worker that waits, beyond what a worker without work takes."""
+    """Memory (MiB) and processes of one worker that waits, its parent among them."""
     with site.manage("waiting", "rqworker", "default") as worker:
         site.call(fill_waiting)
         wait_until(lambda: len(worker.family()) > 1, what="The job of the worker that waits")
@@ -112,9 +113,9 @@ def order_many(count: int) -> None:
     words = "in the style of a linocut, warm colours, the headline set in large letters"
     GeneratedImage.objects.generate_many([{"prompt": f"A fox {n}, {words}"} for n in range(count)])
     drains.work(sync=False, linger=0)
-    sent = GeneratedImage.objects.filter(status=Status.SUBMITTED).count()
-    if sent != count:
-        raise AssertionError(f"{sent} of {count} pictures are in flight.")
+    left = GeneratedImage.objects.exclude(status=Status.SUBMITTED).count()
+    if left:
+        raise AssertionError(f"{left} of {count} pictures are not in flight.")
 
 
 def database_size() -> int:
@@ -141,7 +142,7 @@ def database_size() -> int:
 
 
 def _pass(world: World, database: Any) -> Result:
-    count = world.sized(20_000, 3000)
+    count = world.sized(10_000, 1500, full=100_000)
     samples: dict[str, list[float]] = {OURS: [], BY_LIST: [], LIMIT: []}
     growth: list[float] = []
     with (
@@ -155,6 +156,7 @@ def _pass(world: World, database: Any) -> Result:
         for _round in range(world.rounds):
             for name, one in ((OURS, site), (BY_LIST, by_list)):
                 with one.member() as member:
+                    member.call(warm_up)
                     member.call(make_due_again)
                     with Watch(partial(rss, member.pid), every=0.1) as memory:
                         took = member.call(poll_all, count=count)
@@ -174,13 +176,13 @@ def _pass(world: World, database: Any) -> Result:
                 what="of the bare loop, by single requests",
                 values=ratios(samples[OURS], samples[LIMIT]),
                 target=0.85,
-                red=0.5,
+                red=0.3,
             ),
             Judged(
                 what="of the bare loop, by the list",
                 values=ratios(samples[BY_LIST], samples[LIMIT]),
                 target=0.85,
-                red=0.5,
+                red=0.3,
             ),
             Judged(
                 what="more memory while it runs",
@@ -200,8 +202,10 @@ def make_due(count: int) -> None:
     from datetime import timedelta
 
     from django.db import transaction
+    from django.db.models import CharField
     from django.utils import timezone
 
+    from ideogram_django.lifecycle.transitions import Each
     from ideogram_django.models import Charge, GeneratedImage
     from ideogram_django.statuses import Status
 
@@ -212,18 +216,23 @@ def make_due(count: int) -> None:
             images = GeneratedImage.objects.generate_many(
                 [{"prompt": f"A fox {number}"} for number in numbers]
             )
+            jobs: dict[int, str] = {}
+            charges: dict[int, str] = {}
             for number, image in zip(numbers, images, strict=True):
-                image.status, image.job_id = Status.SUBMITTED, job_id(number)
-                image.submitted_at = then
-                if image.charge is not None:
-                    image.charge.job_id = image.job_id
-            GeneratedImage.objects.bulk_update(
-                images, ["status", "job_id", "submitted_at"], batch_size=200
+                jobs[image.pk] = job_id(number)
+                charges[image.charge_id or 0] = job_id(number)
+            GeneratedImage.objects.filter(pk__in=jobs).update(
+                job_id=Each(jobs, CharField()), status=Status.SUBMITTED, submitted_at=then
             )
-            Charge.objects.bulk_update(
-                [image.charge for image in images if image.charge], ["job_id"], batch_size=200
-            )
+            Charge.objects.filter(pk__in=charges).update(job_id=Each(charges, CharField()))
     make_due_again()
+
+
+def warm_up() -> None:
+    """Everything imported and connected, so that what grows afterwards is the work's."""
+    from ideogram_django import drains
+
+    drains.work(sync=False, linger=0)
 
 
 def make_due_again() -> None:

@@ -5,14 +5,18 @@ Every function here belongs into the caller's transaction, the same one that mov
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, time
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db.models.functions import Now
+from django.db.models import Count, Sum
+from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import hooks, inserting
@@ -95,6 +99,41 @@ def open_charges(settings: AppSettings, orders: Sequence[Order], user: Any) -> l
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What charges in one currency and one state come to."""
+
+    currency: str
+    state: ChargeState
+    count: int
+    amount: Decimal
+    """Expected while reserved, afterwards what was charged."""
+
+
+def spent_today() -> list[Spent]:
+    """The charges opened since midnight in the site's time zone. One query over their index."""
+    zone = timezone.get_default_timezone()
+    midnight = datetime.combine(timezone.localdate(timezone=zone), time.min, tzinfo=zone)
+    rows = (
+        Charge.objects.filter(created_at__gte=midnight)
+        .order_by()
+        .values_list("currency", "state")
+        .annotate(
+            count=Count("pk"), amount=Sum(Coalesce("charged", "expected"), default=Decimal(0))
+        )
+    )
+    return [
+        Spent(
+            currency=currency,
+            state=ChargeState(state),
+            count=count,
+            # SQLite adds up in binary fractions.
+            amount=amount.quantize(limits.PLACES),
+        )
+        for currency, state, count, amount in rows
+    ]
+
+
 def settle(charge: Charge, credits: int | None) -> bool:
     """Close the charge with what the provider took; ``None``: at the expected price, for now.
 
@@ -102,16 +141,45 @@ def settle(charge: Charge, credits: int | None) -> bool:
     word comes. False where the charge was closed for good already.
     """
     estimated = credits is None
-    credits = charge.expected_credits if credits is None else credits
-    charged = (credits * charge.credit_price).quantize(limits.PLACES)
     return _close(
         charge,
         may_correct=not estimated,
         state=ChargeState.SETTLED,
-        charged_credits=credits,
-        charged=charged,
+        charged_credits=charge.expected_credits if credits is None else credits,
+        charged=amount_of(charge, credits),
         estimated=estimated,
     )
+
+
+def amount_of(charge: Charge, credits: int | None) -> Decimal:
+    """What so many credits cost by the price of the charge; ``None``: as many as expected."""
+    credits = charge.expected_credits if credits is None else credits
+    return (credits * charge.credit_price).quantize(limits.PLACES)
+
+
+def settle_together(paid: Sequence[tuple[Charge, int | None]]) -> bool:
+    """:func:`settle` for several that cost what was expected; one UPDATE for each price.
+
+    False where one cost something else, which its limits have to hear of, or is not reserved any
+    more. What was written for the others is for the caller to take back.
+    """
+    alike: dict[tuple[int, bool, Decimal], list[int]] = defaultdict(list)
+    for charge, credits in paid:
+        charged = amount_of(charge, credits)
+        if charged != charge.expected:
+            return False
+        taken = charge.expected_credits if credits is None else credits
+        alike[taken, credits is None, charged].append(charge.pk)
+    closed = 0
+    for (taken, estimated, charged), keys in alike.items():
+        closed += Charge.objects.filter(pk__in=keys, state=ChargeState.RESERVED).update(
+            state=ChargeState.SETTLED,
+            charged_credits=taken,
+            charged=charged,
+            estimated=estimated,
+            closed_at=Now(),
+        )
+    return closed == len(paid)
 
 
 def release(charge: Charge) -> bool:

@@ -7,7 +7,7 @@ import logging
 import os
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 
@@ -26,14 +26,19 @@ from ideogram_django.statuses import ErrorCode, ObjectKind
 logger = logging.getLogger(__name__)
 
 
-def note_original(image: GeneratedImage, alias: str) -> StoredObject:
-    """Write down the name of the file that is about to be fetched."""
-    return StoredObject.objects.create(
-        image=image,
-        name=picture_path(image, "picture.png"),
-        storage=alias,
-        kind=ObjectKind.ORIGINAL,
-        claim=image.claim,
+def note_originals(images: Iterable[GeneratedImage], alias: str) -> list[StoredObject]:
+    """Write down the names of the files that are about to be fetched."""
+    return StoredObject.objects.bulk_create(
+        [
+            StoredObject(
+                image=image,
+                name=picture_path(image, "picture.png"),
+                storage=alias,
+                kind=ObjectKind.ORIGINAL,
+                claim=image.claim,
+            )
+            for image in images
+        ]
     )
 
 
@@ -89,19 +94,20 @@ def take_names(objects: Iterable[StoredObject], names: Iterable[str]) -> None:
             noted.save(update_fields=["name"])
 
 
-def leftovers(image: GeneratedImage) -> list[StoredObject]:
-    """Objects that an earlier, dead claim on this picture noted and never linked."""
-    return list(
-        StoredObject.objects.filter(
-            image=image, linked_at__isnull=True, deleted_at__isnull=True
-        ).exclude(claim=image.claim)
-    )
+def leftovers(images: Sequence[GeneratedImage]) -> dict[int, list[StoredObject]]:
+    """Objects that earlier, dead claims on these pictures noted and never linked."""
+    found: dict[int, list[StoredObject]] = {image.pk: [] for image in images}
+    for noted in StoredObject.objects.filter(
+        image__in=images, linked_at__isnull=True, deleted_at__isnull=True
+    ).exclude(claim__in={image.claim for image in images}):
+        found[noted.image_id or 0].append(noted)
+    return found
 
 
-def link(objects: Iterable[StoredObject], names: Iterable[str]) -> None:
-    """Link what was written; a storage that chose another name is taken at its word."""
-    for noted, name in zip(objects, names, strict=True):
-        StoredObject.objects.filter(pk=noted.pk).update(name=name, linked_at=Now())
+def link(objects: Iterable[StoredObject]) -> None:
+    """Link what was written, under the names that were taken."""
+    keys = [noted.pk for noted in objects]
+    StoredObject.objects.filter(pk__in=keys).update(linked_at=Now())
 
 
 def forget(objects: Iterable[StoredObject]) -> None:
@@ -200,9 +206,9 @@ def opened(storage: Storage, name: str) -> Iterator[BinaryIO]:
         yield cast(BinaryIO, file)
 
 
-def save_copy(storage: Storage, name: str, file: BinaryIO) -> str:
+def save_copy(storage: Storage, name: str, file: BinaryIO, *, max_length: int | None) -> str:
     """Copy a file into another storage; the name that it got there."""
-    return _save(storage, name, File(file, name=name))
+    return _save(storage, name, File(file, name=name), max_length=max_length)
 
 
 def save_original(storage: Storage, name: str, file: BinaryIO) -> str:
@@ -230,12 +236,12 @@ def save_widths(
     return saved
 
 
-def _save(storage: Storage, name: str, content: File[Any]) -> str:
+def _save(storage: Storage, name: str, content: File[Any], *, max_length: int | None = None) -> str:
     # A storage is a plugin: S3, Azure and the rest raise what their client libraries raise, so
     # this is the one place that must take any exception for an answer. Nothing is lost by it:
     # the error is logged and kept as the cause, and the picture is tried again.
     try:
-        return storage.save(name, content)
+        return storage.save(name, content, max_length=max_length)
     except Exception as error:
         logger.exception("The storage refused %s", name)
         raise PictureError(

@@ -14,12 +14,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, connections
-from django.db.models import Min, Q
+from django.db.models import Min
 from django.utils import timezone
 
 from ideogram_django import conf, wakeups
 from ideogram_django.conf import AppSettings
-from ideogram_django.drains import housekeeping, provider, retention
+from ideogram_django.drains import housekeeping, polling, provider, retention
 from ideogram_django.drains.polling import Polling
 from ideogram_django.drains.saving import Saving
 from ideogram_django.drains.submitting import Submitting
@@ -45,8 +45,6 @@ FEED_EVERY = 0.5
 POLL_CHUNK = 200
 """Pictures that one reading of the job list may serve."""
 SAVE_TRIES = 6
-
-POLLED = [Status.SUBMITTED, Status.PROCESSING, Status.FAILED]
 
 
 def work_in_queue() -> None:
@@ -93,8 +91,7 @@ def _drop_stale_connections() -> None:
 
 def anything_due(settings: AppSettings) -> bool:
     """Whether a drain would find work now."""
-    due = GeneratedImage.objects.filter(due_somewhere(settings)).due()
-    return due.exists() or feeding.hungry(settings)
+    return provider.due_now(settings).exists() or feeding.hungry(settings)
 
 
 def seconds_to_next() -> float | None:
@@ -103,17 +100,6 @@ def seconds_to_next() -> float | None:
         first=Min("next_check_at")
     )["first"]
     return None if first is None else (first - timezone.now()).total_seconds()
-
-
-def due_somewhere(settings: AppSettings) -> Q:
-    """Which due rows a drain could work on as things stand: a pause makes none of them urgent."""
-    current = provider.state()
-    workable = Q(status__in=[Status.FETCHING, Status.COMPLETED])
-    if provider.may_call(current):
-        workable |= Q(status__in=[*POLLED, Status.SUBMITTING])
-    if provider.may_send(current, settings) and provider.room_in_flight(settings) != 0:
-        workable |= Q(status=Status.PENDING)
-    return workable
 
 
 class _Drain:
@@ -132,6 +118,7 @@ class _Drain:
         self.backlog: deque[Task] = deque()
         self.claim_at = 0.0
         self.found_some = False
+        self.more_polls = False
         self.look_at: dict[str, float] = {}
         self.renewed = time.monotonic()
         self.fed = 0.0
@@ -172,19 +159,30 @@ class _Drain:
 
     def _hand_out(self, *, claim: bool) -> None:
         """Fill the free threads: what belongs to claimed pictures first, then fresh claims."""
-        while self.backlog and self._free():
+        # A few more than there are threads, so that none waits for this one to come round.
+        most = self.settings.CONCURRENCY * 5 // 4
+        while self.backlog and len(self.running) < most:
             self._start(self.backlog.popleft())
-        if claim and self._is_time_to_claim():
-            tasks = self._claim(self._free())
+        if claim and (room := self._room()) > 0:
+            self.more_polls = False
+            tasks = self._claim(room)
             for task in tasks:
                 self._start_or_queue(task)
             self.found_some = bool(tasks)
             self.claim_at = time.monotonic() + (CLAIM_EVERY if tasks else TICK)
 
-    def _is_time_to_claim(self) -> bool:
+    def _room(self) -> int:
+        """How much may be claimed now: as much as there are threads for.
+
+        While polls come by the chunk, the next chunk is fetched before the last one is through,
+        and with it whatever else is due by then.
+        """
+        threads = self.settings.CONCURRENCY
+        if self.more_polls and len(self.backlog) < threads // 2:
+            return max(self._free(), threads // 4)
         free = self._free()
-        enough = self.found_some and free * CLAIM_FROM >= self.settings.CONCURRENCY
-        return free > 0 and (enough or self._is_time(self.claim_at))
+        enough = self.found_some and free * CLAIM_FROM >= threads
+        return free if enough or self._is_time(self.claim_at) else 0
 
     def _is_time(self, moment: float) -> bool:
         """Who has nothing else to do need not wait for the next look."""
@@ -226,11 +224,11 @@ class _Drain:
         single = rows.filter(status=Status.PENDING, bulk=False)
         bulk = rows.filter(status=Status.PENDING, bulk=True)
         doubtful = rows.filter(status=Status.SUBMITTING)
-        polled = rows.filter(status__in=POLLED)
+        polled = rows.filter(status__in=provider.POLLED)
         completed = rows.filter(status=Status.COMPLETED)
         share = self._bulk_share(bulk) if may_send else 0
         free -= share
-        look("fetching", lambda count: self._take(fetching, count, self.saving.fetch))
+        look("fetching", lambda count: self._take_to_fetch(fetching, count))
         if may_send:
             look("single", lambda count: self._take_to_send(single, count))
         if may_call:
@@ -259,18 +257,17 @@ class _Drain:
         images = transitions.claim(rows, limit=count, lease=self.settings.LEASE)
         return self._planned(images, step)
 
+    def _take_to_fetch(self, rows: Any, count: int) -> list[Task]:
+        images = transitions.claim(rows, limit=count, lease=self.settings.LEASE)
+        return self._planned_together(images, self.saving.fetch_all, self.saving.fetch)
+
     def _take_to_send(self, rows: Any, count: int) -> list[Task]:
         if self.settings.MAX_IN_FLIGHT is None:
             images = self._claim_calls(rows, count, to=Status.SUBMITTING)
         else:
             with provider.counting_in_flight(self.settings) as room:
                 images = self._claim_calls(rows, min(count, room), to=Status.SUBMITTING)
-        if len(images) > 1:
-            step = partial(self.submitting.send_all, images)
-            planned = self._guarded(step, what=f"{len(images)} pictures")
-            if planned is not None:
-                return list(planned)
-        return self._planned(images, self.submitting.send)
+        return self._planned_together(images, self.submitting.send_all, self.submitting.send)
 
     def _claim_calls(
         self, rows: Any, count: int, *, to: Status | None = None
@@ -284,9 +281,19 @@ class _Drain:
         return images
 
     def _take_polls(self, rows: Any, count: int) -> list[Task]:
-        if count <= 0 or not rows.due().exists() or not provider.permits(1, self.settings):
+        """A chunk of those that are due longest; with far more than a chunk, the whole job list."""
+        due = (
+            len(rows.due().values_list("pk", flat=True)[: polling.WALK_FROM + 1])
+            if count > 0
+            else 0
+        )
+        walking = self.polling.walks(due)
+        if not due or self.polling.is_reading or not provider.permits(1, self.settings):
             return []
-        images = transitions.claim(rows, limit=POLL_CHUNK, lease=self.settings.LEASE)
+        if walking:
+            return [self.polling.next_pages()]
+        images = transitions.claim(rows, limit=POLL_CHUNK, lease=self.settings.LEASE, charges=False)
+        self.more_polls = len(images) == POLL_CHUNK
         lost = [image for image in images if sending.is_lost(image)]
         known = [image for image in images if image not in lost]
         return [
@@ -299,6 +306,19 @@ class _Drain:
         for one in work:
             planned += self._guarded(partial(step, one), what=one) or ()
         return planned
+
+    def _planned_together(
+        self,
+        images: Sequence[GeneratedImage],
+        step: Callable[[Sequence[GeneratedImage]], Iterable[Task]],
+        one_by_one: Callable[[GeneratedImage], Iterable[Task]],
+    ) -> list[Task]:
+        """In one go; where that fails, one by one, so that one picture stops no other."""
+        if len(images) > 1:
+            planned = self._guarded(partial(step, images), what=f"{len(images)} pictures")
+            if planned is not None:
+                return list(planned)
+        return self._planned(images, one_by_one)
 
     def _ask_account(self, *, sync: bool) -> None:
         if provider.take_probe() or (sync and provider.take_balance()):
@@ -336,6 +356,9 @@ class _Drain:
     def _save(self, task: Task, answer: Any) -> None:
         following = self._guarded(partial(task.done, answer), what=_named(task))
         self.backlog.extend(following or ())
+        if not task.images:  # pages of the list, which more follow; or the account
+            self.claim_at = 0.0
+            self.look_at.clear()
 
     def _save_together(
         self,

@@ -2,28 +2,106 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from ideogram_django.apiframe.payloads import Job
+from ideogram_django.apiframe.signatures import key_fingerprint
 from ideogram_django.drains import provider
-from ideogram_django.drains.joblist import CLOCK_SKEW, read_list
+from ideogram_django.drains.joblist import CLOCK_SKEW, MOST_PAGES, read_list, read_pages
 from ideogram_django.drains.tasks import Answer, Task
 from ideogram_django.drains.tools import Tools, task_for
 from ideogram_django.exceptions import JobNotFoundError, ProviderError
 from ideogram_django.lifecycle import settling
-from ideogram_django.lifecycle.transitions import let_go
+from ideogram_django.lifecycle.transitions import claim, let_go
 from ideogram_django.lifecycle.watching import ASKED_ABOUT, age, next_check
 from ideogram_django.models import GeneratedImage
 
+PAGE = 100
+STRIDE = 5
+"""Pages that are read before what they say is saved: a statement for many costs as for few."""
+WALK_FROM = 500
+"""With more due polls than these, the job list is read from its beginning to its end."""
+WALK_EVERY = 10.0
+"""Seconds from the end of one walk to the start of the next."""
 LIST_FROM = 3
 """From this many due polls on, the job list is cheaper than one GET each."""
+
+
+@dataclass
+class Walk:
+    """Where a reading of the whole job list has come to: it outlives a drain's slice of time.
+
+    With thousands of due pictures a page of the list answers for a hundred of them, while each
+    chunk of the longest due ones would have to be looked for from the newest job on.
+    """
+
+    is_on: bool = False
+    cursor: str | None = None
+    in_vain: int = 0
+    """Pages in a row on which nothing was due."""
+    not_before: float = 0.0
+
+    def end(self) -> None:
+        """For a while: what is due then is not in the list, or has become due since."""
+        self.is_on = False
+        self.not_before = time.monotonic() + WALK_EVERY
+
+
+_walks: dict[tuple[str, str], Walk] = {}
+"""By account: the next drain of this process goes on where the last one stopped."""
 
 
 class Polling:
     def __init__(self, tools: Tools) -> None:
         self.tools = tools
+        account = (tools.settings.API_BASE_URL, key_fingerprint(tools.settings.API_KEY))
+        self.walk = _walks.setdefault(account, Walk())
+        self.is_reading = False
+        """Pages of the walk are on their way; they are read one after another."""
+
+    # --- the whole list -------------------------------------------------------------------------
+
+    def walks(self, due: int) -> bool:
+        """Whether the whole list is to be read now, because very many pictures are due."""
+        walk = self.walk
+        if due < PAGE:
+            walk.is_on = False
+        elif due > WALK_FROM and not walk.is_on and time.monotonic() >= walk.not_before:
+            walk.is_on, walk.cursor, walk.in_vain = True, None, 0
+        return walk.is_on
+
+    def next_pages(self) -> Task:
+        self.is_reading = True
+        read = partial(
+            read_pages, self.tools.client, cursor=self.walk.cursor, most=STRIDE, size=PAGE
+        )
+        return Task(images=(), run=read, done=self._pages_read)
+
+    def _pages_read(self, answer: Any) -> Iterable[Task]:
+        walk = self.walk
+        self.is_reading = False
+        if isinstance(answer, ProviderError):
+            self.tools.note(answer)
+            walk.end()
+            return []
+        provider.count_calls(answer.count - 1, self.tools.settings)
+        images = claim(
+            GeneratedImage.objects.filter(status__in=provider.POLLED, job_id__in=answer.jobs),
+            limit=len(answer.jobs),
+            lease=self.tools.settings.LEASE,
+            charges=False,
+        )
+        walk.in_vain = 0 if images else walk.in_vain + answer.count
+        walk.cursor = answer.cursor
+        if walk.cursor is None or walk.in_vain >= MOST_PAGES:
+            walk.end()
+        return self._polled_together([(image, answer.jobs[str(image.job_id)]) for image in images])
+
+    # --- some pictures --------------------------------------------------------------------------
 
     def poll(self, images: Sequence[GeneratedImage]) -> Iterable[Task]:
         """Ask what became of these: by the job list where there are several, else one by one."""

@@ -20,10 +20,13 @@ from ideogram_django.conf import AppSettings
 from ideogram_django.exceptions import AccountError
 from ideogram_django.lifecycle.transitions import later
 from ideogram_django.models import GeneratedImage, ProviderState
+from ideogram_django.querysets import GeneratedImageQuerySet
 from ideogram_django.statuses import AT_PROVIDER, PauseCode, Status
 
 logger = logging.getLogger(__name__)
 
+POLLED = (Status.SUBMITTED, Status.PROCESSING, Status.FAILED)
+"""Due in one of these, a picture's job is asked about."""
 ONLY_SENDING = (PauseCode.INSUFFICIENT_CREDITS,)
 """An account without credits may still be asked about what it has paid for."""
 BURST = 15.0
@@ -119,6 +122,17 @@ def may_call(current: ProviderState) -> bool:
 def may_send(current: ProviderState, settings: AppSettings) -> bool:
     """Whether new requests may go out now."""
     return settings.SPENDING_ENABLED and not current.is_paused and may_call(current)
+
+
+def due_now(settings: AppSettings, current: ProviderState | None = None) -> GeneratedImageQuerySet:
+    """Due rows that a drain could work on as things stand: a pause makes none of them urgent."""
+    current = current or state()
+    workable = [Status.FETCHING, Status.COMPLETED]
+    if may_call(current):
+        workable += [*POLLED, Status.SUBMITTING]
+    if may_send(current, settings) and room_in_flight(settings) != 0:
+        workable.append(Status.PENDING)
+    return GeneratedImage.objects.filter(status__in=workable).due()
 
 
 def permits(wanted: int, settings: AppSettings) -> int:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from django.core.files.storage import storages
-from django.db import transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
 from ideogram_django.drains import attaching, files
-from ideogram_django.drains.tasks import Task
+from ideogram_django.drains.tasks import Answer, Task
 from ideogram_django.drains.tools import Tools, task_for
 from ideogram_django.exceptions import PictureError
 from ideogram_django.lifecycle import settling
@@ -34,8 +35,20 @@ class Saving:
 
     def fetch(self, image: GeneratedImage) -> Iterable[Task]:
         """Bring the file home: note a name, download and check, store, link, then the widths."""
-        old = files.leftovers(image)
-        noted = files.note_original(image, self.tools.settings.STORAGE)
+        return self.fetch_all([image])
+
+    def fetch_all(self, images: Sequence[GeneratedImage]) -> list[Task]:
+        """:meth:`fetch` for several, with one note for them all."""
+        old = files.leftovers(images)
+        noted = files.note_originals(images, self.tools.settings.STORAGE)
+        return [
+            self._download(image, one, old[image.pk])
+            for image, one in zip(images, noted, strict=True)
+        ]
+
+    def _download(
+        self, image: GeneratedImage, noted: StoredObject, old: Sequence[StoredObject]
+    ) -> Task:
         storage = storages[self.tools.settings.STORAGE]
         settings, url = self.tools.settings, image.result_url
 
@@ -50,57 +63,95 @@ class Saving:
                     formats=settings.FORMATS,
                 )
                 keeper.keep()
-            return _Download(gone=gone, fetched=fetched, verified=verified, keeper=keeper)
+            return _Download(
+                noted=noted, gone=gone, fetched=fetched, verified=verified, keeper=keeper
+            )
 
-        return [task_for(image, run, partial(self._downloaded, image, noted))]
+        return task_for(image, run, partial(self._downloaded, image))
 
-    def _downloaded(
-        self, image: GeneratedImage, noted: StoredObject, answer: Any
-    ) -> Iterable[Task]:
+    def _downloaded(self, image: GeneratedImage, answer: Any) -> Iterable[Task]:
         if isinstance(answer, PictureError):
             self._fetch_failed(image, answer)
             return []
         files.forget(answer.gone)
-        files.rename(noted, answer.verified.extension)
-        storage = storages[noted.storage]
+        files.rename(answer.noted, answer.verified.extension)
+        storage = storages[answer.noted.storage]
 
-        def run() -> str:
+        def run() -> _Stored:
             try:
-                return files.save_original(storage, noted.name, answer.keeper.file)
+                name = files.save_original(storage, answer.noted.name, answer.keeper.file)
             finally:
                 answer.keeper.close()
+            return _Stored(
+                noted=answer.noted,
+                name=name,
+                verified=answer.verified,
+                facts={
+                    "width": answer.verified.width,
+                    "height": answer.verified.height,
+                    "format": answer.verified.format,
+                    "size": answer.fetched.size,
+                    "sha256": answer.fetched.sha256,
+                    "color": answer.verified.color,
+                },
+            )
 
-        return [task_for(image, run, partial(self._stored, image, noted, answer))]
+        return [task_for(image, run, partial(self._stored, image), self._stored_together)]
 
-    def _stored(
-        self, image: GeneratedImage, noted: StoredObject, download: _Download, answer: Any
-    ) -> Iterable[Task]:
+    def _stored_together(self, answers: Sequence[Answer]) -> Iterable[Task]:
+        """Most files are simply there: those are linked at once, the others one by one."""
+        linked: set[int] = set()
+        tasks: list[Task] = []
+        for last in (True, False):
+            there = [
+                (image, one)
+                for image, one in answers
+                if isinstance(one, _Stored) and self._is_last(image, one) == last
+            ]
+            if len(there) > 1 and self._link_together(there, last=last):
+                linked |= {image.pk for image, _one in there}
+                for image, one in there if not last else ():
+                    tasks += self._follow(image, one)
+        for image, answer in answers:
+            if image.pk not in linked:
+                tasks += self._stored(image, answer)
+        return tasks
+
+    def _link_together(self, there: Sequence[Answer], *, last: bool) -> bool:
+        noted = [one.noted for _image, one in there]
+        files.take_names(noted, [one.name for _image, one in there])
+        facts = [(image, {"name": one.name, **one.facts}) for image, one in there]
+        with transaction.atomic():
+            done = settling.completed_together(facts, last=last)
+            if done:
+                files.link(noted)
+        return done
+
+    def _is_last(self, image: GeneratedImage, stored: _Stored) -> bool:
+        """Whether nothing follows: no widths, and no record that is to have a copy."""
+        return not stored.verified.renditions and image.target_type_id is None
+
+    def _follow(self, image: GeneratedImage, stored: _Stored) -> Iterable[Task]:
+        image.refresh_from_db()
+        return self._store_widths(image, stored.verified)
+
+    def _stored(self, image: GeneratedImage, answer: Any) -> Iterable[Task]:
         if isinstance(answer, PictureError):
             self._fetch_failed(image, answer)
             return []
-        files.take_names([noted], [answer])
-        verified, fetched = download.verified, download.fetched
+        noted = answer.noted
+        files.take_names([noted], [answer.name])
         with transaction.atomic():
-            done = settling.completed(
-                image,
-                name=answer,
-                width=verified.width,
-                height=verified.height,
-                format=verified.format,
-                size=fetched.size,
-                sha256=fetched.sha256,
-                color=verified.color,
-            )
+            done = settling.completed(image, name=answer.name, **answer.facts)
             if done:
-                files.link([noted], [answer])
+                files.link([noted])
         if not done:
             if StoredObject.objects.filter(pk=noted.pk, linked_at__isnull=False).exists():
                 # Done before: the commit went through and only its confirmation was lost.
                 return []
             # Another claim took over: what this one wrote belongs to nobody.
             return [self._remove(image, [noted])]
-        image.refresh_from_db()
-        return self._store_widths(image, verified)
+        return self._follow(image, answer)
 
     def _fetch_failed(self, image: GeneratedImage, error: PictureError) -> None:
         tries = image.checks + 1
@@ -147,7 +198,7 @@ class Saving:
         renditions = verified.renditions
         if not renditions:
             return self._attach(image)
-        old = files.leftovers(image)
+        old = files.leftovers([image])[image.pk]
         noted = files.note_widths(
             image,
             str(image.file.name),
@@ -184,13 +235,17 @@ class Saving:
         with transaction.atomic():
             mine = settling.widths_stored(image, new, color=verified.color)
             if mine:
-                files.link(noted, names)
+                files.link(noted)
         return self._attach(image) if mine else [self._remove(image, noted)]
 
     def _attach(self, image: GeneratedImage) -> Iterable[Task]:
         # Somebody may have approved it since it was claimed.
         image.refresh_from_db(fields=["picked", "attached_at"])
-        copy = attaching.prepare(image)
+        try:
+            copy = attaching.prepare(image)
+        except PictureError:
+            self._not_attached(image)
+            return []
         if copy is None:
             if not settling.nothing_left(image):
                 let_go(image, after=0)
@@ -199,19 +254,30 @@ class Saving:
 
     def _attached(self, image: GeneratedImage, copy: attaching.Copy, answer: Any) -> Iterable[Task]:
         if isinstance(answer, PictureError):
-            if image.checks + 1 < STORAGE_TRIES:
-                let_go(image, after=backoff(image.checks + 1))
-            else:
-                logger.error("The file of %s could not be copied to its record", image.uuid)
-                settling.nothing_left(image)
+            self._not_attached(image)
             return []
         linked = False
-        with transaction.atomic():
-            # First, so that of two who copied only one can link.
-            mine = settling.nothing_left(image)
-            if mine and (linked := copy.link(answer)):
-                settling.given(image)
+        try:
+            with transaction.atomic():
+                # First, so that of two who copied only one can link.
+                mine = settling.nothing_left(image)
+                if mine and copy.link(answer):
+                    settling.given(image)
+                    linked = True
+        except (OperationalError, InterfaceError):
+            raise
+        except DatabaseError:
+            logger.exception("A record's table does not take the copy of %s", image.uuid)
+            self._not_attached(image)
         return [] if linked else [task_for(image, partial(copy.remove, answer), _nothing)]
+
+    def _not_attached(self, image: GeneratedImage) -> None:
+        """Try again, a few times: a copy that can never be made is not to be made for ever."""
+        if image.checks + 1 < STORAGE_TRIES:
+            let_go(image, after=backoff(image.checks + 1))
+        else:
+            logger.error("The file of %s could not be copied to its record", image.uuid)
+            settling.nothing_left(image)
 
     def _remove(self, image: GeneratedImage, objects: Sequence[StoredObject]) -> Task:
         return task_for(image, lambda: files.remove(objects), lambda gone: files.forget(gone))
@@ -221,18 +287,22 @@ def _nothing(answer: Any) -> None:
     """What follows a step that nothing follows."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Download:
     """A checked file on its way from the network into the storage."""
 
-    def __init__(
-        self,
-        *,
-        gone: list[StoredObject],
-        fetched: fetching.Fetched,
-        verified: verifying.Verified,
-        keeper: files.Keeper,
-    ) -> None:
-        self.gone = gone
-        self.fetched = fetched
-        self.verified = verified
-        self.keeper = keeper
+    noted: StoredObject
+    gone: list[StoredObject]
+    fetched: fetching.Fetched
+    verified: verifying.Verified
+    keeper: files.Keeper
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stored:
+    """A file in the storage that no row points at yet."""
+
+    noted: StoredObject
+    name: str
+    verified: verifying.Verified
+    facts: Mapping[str, Any]

@@ -55,6 +55,11 @@ class Tools:
 
     def wait_after(self, image: GeneratedImage, error: ProviderError) -> float:
         """Seconds until the next try, after what concerns the whole provider was noted."""
+        wait = self.note(error)
+        return backoff(image.checks + 1) if wait is None else wait
+
+    def note(self, error: ProviderError) -> float | None:
+        """Note what concerns the whole provider; seconds to wait, if the error says."""
         match error:
             case RateLimitedError():
                 wait = max(error.retry_after, LEAST_WAIT)  # "0" and dates gone by are said, too
@@ -66,7 +71,7 @@ class Tools:
             case BlockedError():
                 self.was_blocked = True
                 return provider.blocked()
-        return backoff(image.checks + 1)
+        return None
 
     def ask_account(self) -> Task:
         """``/v2/me``: the balance, and whether a paused account is well again."""

@@ -14,7 +14,7 @@ from django.forms.boundfield import BoundField
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf, wording
-from ideogram_django.forms import describing, ordering, sources
+from ideogram_django.forms import describing, narrowing, offering, ordering, sources
 from ideogram_django.forms.access import may, shown_to, viewable
 from ideogram_django.forms.answers import Answer, GenerationRequest, UploadedPicture, flat
 from ideogram_django.forms.plans import Plan
@@ -23,7 +23,7 @@ from ideogram_django.lifecycle import PARAMETERS, uploading
 from ideogram_django.models import GeneratedImage
 from ideogram_django.profiles.applying import Profiles
 from ideogram_django.statuses import IN_PROGRESS, Status
-from ideogram_django.widgets import GeneratedImageWidget, Make, Offer, Submitted, Words
+from ideogram_django.widgets import GeneratedImageWidget, Make, Offer, Submitted, Terms, Words
 
 DEFAULTS = ("prompt_template", "profile", "model", *PARAMETERS)
 """Keywords of both fields that say what a new picture is to be like."""
@@ -39,7 +39,8 @@ class GeneratedImageField(forms.Field):
 
     ``user``: who fills in the form; without one the picture can only be kept or removed.
     ``allow_upload``: by default for users who may add pictures.
-    ``queryset``: narrows what can be chosen further.
+    ``queryset``, ``limit_choices_to``: narrow what can be chosen further, here and in the dialog.
+    The condition stands in the page, where whoever fills in the form can read it.
     ``prompt_template``, ``model``, ``aspect_ratio`` and the API's other parameters: what a new
     picture is to be like. ``profile``: the name of a prompt profile, which comes before them; its
     template is used where the field has none.
@@ -64,6 +65,7 @@ class GeneratedImageField(forms.Field):
             "the change."
         ),
         "switched_off": _("Making pictures is switched off on this site."),
+        "price_unseen": _("This page is out of date. Load it again."),
     }
 
     def __init__(
@@ -72,6 +74,7 @@ class GeneratedImageField(forms.Field):
         user: Any = None,
         allow_upload: bool | None = None,
         queryset: QuerySet[GeneratedImage] | None = None,
+        limit_choices_to: Any = None,
         **kwargs: Any,
     ) -> None:
         self.defaults: Mapping[str, Any] = {
@@ -80,18 +83,20 @@ class GeneratedImageField(forms.Field):
         self.user = user
         self.allow_upload = allow_upload
         self.queryset = queryset
+        self.limit_choices_to = limit_choices_to
         self._form: Any = None
         self._name = ""
         self._initial: Any = None
         self._words: Words | None = None
         self.profiles = Profiles()
-        """What is looked up once; a formset gives all its fields the same."""
+        self.money = offering.Money()
+        """Both are looked up once; a formset gives all its fields the same."""
         super().__init__(**kwargs)
 
     def __deepcopy__(self, memo: Any) -> GeneratedImageField:
-        """Each form has a copy, and looks profiles up anew."""
+        """Each form has a copy, and looks profiles and money up anew."""
         copied: GeneratedImageField = super().__deepcopy__(memo)
-        copied.profiles = Profiles()
+        copied.profiles, copied.money = Profiles(), offering.Money()
         return copied
 
     def get_bound_field(self, form: Any, field_name: str) -> BoundField:
@@ -154,6 +159,7 @@ class GeneratedImageField(forms.Field):
             current=current,
             required=self.required,
             may_choose=may_choose,
+            choices=narrowing.sign(self._choosable) if may_choose else None,
             may_browse=may(self.user, "view") and self.user.is_staff,
             may_view=may(self.user, "view"),
             may_upload=self.may_upload,
@@ -196,8 +202,11 @@ class GeneratedImageField(forms.Field):
         return may(self.user, "add") if self.allow_upload is None else self.allow_upload
 
     def _make(self, plan: Plan) -> Make | None:
-        make = ordering.make_for(plan, self._record, self._column)
-        return replace(make, count=0, terms="") if make and self.compact else make
+        make = offering.make_for(plan, self._record, self._column)
+        if make is None:
+            return None
+        make = replace(make, left=self.money.left(self.user))
+        return replace(make, count=0) if self.compact else make
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         if self.disabled:
@@ -267,10 +276,12 @@ class GeneratedImageField(forms.Field):
         return current is not None and reference in (str(current.pk), str(current.uuid))
 
     def _chosen(self, reference: str) -> GeneratedImage:
-        pictures = viewable(self.user)
-        if self.queryset is not None:
-            pictures = pictures.filter(pk__in=self.queryset.values("pk"))
+        pictures = narrowing.within(viewable(self.user), self._choosable)
         return self._usable(self._find(pictures, reference))
+
+    @property
+    def _choosable(self) -> QuerySet[GeneratedImage] | None:
+        return narrowing.choosable(self.queryset, self.limit_choices_to)
 
     def _picked(self, reference: str) -> GeneratedImage:
         """A draft of this user's, or one that stood beside the current picture.
@@ -317,6 +328,9 @@ class GeneratedImageField(forms.Field):
             raise self._error("may_not_generate")
         if not conf.current().SPENDING_ENABLED:
             raise self._error("switched_off")
+        if self.compact and Terms.read(value.terms) is None:
+            # A list is saved as a whole: what is made there was ticked, beside its price.
+            raise self._error("price_unseen")
         try:
             request = self._filled(
                 ordering.request_for(self.plan, value, self._record, user=self.user)

@@ -30,6 +30,7 @@ from ideogram_django.lifecycle import references, tokens
 from ideogram_django.lifecycle.transitions import (
     OPEN,
     UNHELD,
+    ChangedMeanwhileError,
     Each,
     announce,
     announce_all,
@@ -211,15 +212,11 @@ def accepted_together(jobs: Sequence[tuple[GeneratedImage, str]], *, first_check
                 **UNHELD,
             )
             if (noted, taken) != (len(jobs), len(jobs)):
-                raise _ChangedMeanwhileError
+                raise ChangedMeanwhileError
             announce_all(images, signals.image_submitted)
-    except (IntegrityError, _ChangedMeanwhileError):
+    except (IntegrityError, ChangedMeanwhileError):
         return False
     return True
-
-
-class _ChangedMeanwhileError(Exception):
-    """Takes back what was written for several pictures at once."""
 
 
 def _note_job(image: GeneratedImage, charge: Charge, job_id: str) -> bool:

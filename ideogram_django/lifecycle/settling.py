@@ -8,19 +8,32 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, PositiveSmallIntegerField, Q, QuerySet
+from django.db.models import (
+    BigIntegerField,
+    CharField,
+    DecimalField,
+    F,
+    Field,
+    IntegerField,
+    PositiveSmallIntegerField,
+    Q,
+    QuerySet,
+)
 from django.db.models.functions import Coalesce, Now
 
 from ideogram_django import signals
 from ideogram_django.apiframe import failures
 from ideogram_django.apiframe.payloads import Job, JobStatus, WebhookCall
 from ideogram_django.budget import ledger
+from ideogram_django.budget.models import MONEY
 from ideogram_django.lifecycle.prepared import PreparedUpdate
 from ideogram_django.lifecycle.transitions import (
     OPEN,
     UNHELD,
+    ChangedMeanwhileError,
     Each,
     announce,
+    announce_all,
     each_later,
     later,
     let_go,
@@ -44,6 +57,16 @@ FAILURE_CODES = {
     failures.Failure.BUSY: ErrorCode.PROVIDER_BUSY,
     failures.Failure.OTHER: ErrorCode.PROVIDER_FAILED,
 }
+FACTS: Sequence[tuple[str, str, Field[Any, Any]]] = (
+    ("file", "name", CharField()),
+    ("width", "width", IntegerField()),
+    ("height", "height", IntegerField()),
+    ("format", "format", CharField()),
+    ("size", "size", BigIntegerField()),
+    ("sha256", "sha256", CharField()),
+    ("color", "color", CharField()),
+)
+"""What is known of a file: its column, what it is called in the facts, and its kind."""
 MISSING_POLLS = 3
 """A 404 for a job that was there counts only when it repeats: replicas lag behind."""
 
@@ -343,6 +366,61 @@ def completed(image: GeneratedImage, *, name: str, **facts: Any) -> bool:
         charge.refresh_from_db()
         row(image).update(cost=Coalesce(F("cost"), charge.charged))
     announce(image, signals.image_completed)
+    return True
+
+
+def completed_together(
+    files: Sequence[tuple[GeneratedImage, Mapping[str, Any]]], *, last: bool
+) -> bool:
+    """:func:`completed` for several, all or none, where nothing else happened to any of them.
+
+    ``files``: each picture with its ``name`` and facts; ``last``: nothing follows for them, unless
+    it is known by now of which record they are to be.
+    False, and nothing is written, where one is not as its claim left it: it was taken over, its
+    money was closed, or its job was named by a webhook alone. Each is looked at by itself then.
+    """
+    images = [image for image, _facts in files]
+    charges = {image.pk: image.charge for image in images}
+    paid = [
+        (charge, image.charged_credits)
+        for image in images
+        if (charge := charges[image.pk]) is not None and charge.job_id is not None
+    ]
+    if len(charges) != len(files) or len(paid) != len(files):
+        return False
+    rows = type(images[0])._base_manager.filter(
+        pk__in=charges, claim__in={image.claim for image in images}
+    )
+    cost = {
+        image.pk: ledger.amount_of(charge, image.charged_credits)
+        for image, (charge, _credits) in zip(images, paid, strict=True)
+    }
+    changes: dict[str, Any] = {
+        column: Each({image.pk: facts[fact] for image, facts in files}, kind)
+        for column, fact, kind in FACTS
+    }
+    changes["next_check_at"] = Now()
+    if last:
+        rows = rows.filter(target_type__isnull=True)
+        changes |= {"next_check_at": None, **UNHELD}
+    try:
+        with transaction.atomic():
+            done = move(
+                rows,
+                source=[Status.FETCHING],
+                to=Status.COMPLETED,
+                finished_at=Now(),
+                checks=0,
+                error_code="",
+                error_detail="",
+                cost=Coalesce(F("cost"), Each(cost, DecimalField(**MONEY))),
+                **changes,
+            )
+            if done != len(files) or not ledger.settle_together(paid):
+                raise ChangedMeanwhileError
+            announce_all(images, signals.image_completed)
+    except ChangedMeanwhileError:
+        return False
     return True
 
 

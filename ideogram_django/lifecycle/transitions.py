@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 FOLLOWS: Mapping[Status, frozenset[Status]] = {
     Status.DRAFT: frozenset({Status.PENDING}),
-    Status.PENDING: frozenset({Status.SUBMITTING, Status.CANCELLED}),
+    # Back to a draft where a bulk run is paused before it was sent.
+    Status.PENDING: frozenset({Status.SUBMITTING, Status.CANCELLED, Status.DRAFT}),
     Status.SUBMITTING: frozenset(
         {
             Status.PENDING,
@@ -108,7 +109,9 @@ class Each(Func):
     ) -> tuple[str, tuple[Any, ...]]:
         key, parameters = compiler.compile(self.source_expressions[0])
         whens = " ".join(["WHEN %s THEN %s"] * len(self.values))
-        pairs = [part for pair in self.values.items() for part in pair]
+        pairs = []
+        for row, value in self.values.items():
+            pairs += [row, self.output_field.get_db_prep_value(value, connection)]
         return f"CASE {key} {whens} END", (*parameters, *pairs)
 
 
@@ -123,6 +126,10 @@ def each_later(seconds: Mapping[int, float]) -> Any:
         *(When(pk__in=of, then=later(value)) for value, of in keys.items()),
         output_field=DateTimeField(),
     )
+
+
+class ChangedMeanwhileError(Exception):
+    """Takes back what was written for several pictures at once."""
 
 
 def row(image: GeneratedImage) -> QuerySet[GeneratedImage]:
@@ -140,9 +147,14 @@ def charged(**conditions: Any) -> Q:
 
 
 def claim(
-    rows: GeneratedImageQuerySet, *, limit: int, lease: float, to: Status | None = None
+    rows: GeneratedImageQuerySet,
+    *,
+    limit: int,
+    lease: float,
+    to: Status | None = None,
+    charges: bool = True,
 ) -> list[GeneratedImage]:
-    """Take up to ``limit`` due rows for ``lease`` seconds; the rows, with their charges.
+    """Take up to ``limit`` due rows for ``lease`` seconds; the rows, usually with their charges.
 
     Keys first, then one UPDATE that repeats the condition (Django refuses to update a slice),
     then what the fresh token really got hold of.
@@ -158,7 +170,9 @@ def claim(
         changes["status"] = to
     if not rows.due().filter(pk__in=keys).update(**changes):
         return []
-    claimed = rows.model._base_manager.filter(claim=token).select_related("charge")
+    claimed = rows.model._base_manager.filter(claim=token)
+    if charges:
+        claimed = claimed.select_related("charge")
     return list(claimed.order_by("-priority", "pk"))
 
 

@@ -18,9 +18,9 @@ from django.utils import timezone
 from django.utils.timesince import timesince
 from PIL import features
 
-from ideogram_django import wakeups
+from ideogram_django import metrics, wakeups
 from ideogram_django.conf import AppSettings
-from ideogram_django.drains import loop
+from ideogram_django.drains import provider
 from ideogram_django.management.findings import Finding, ok, problem, warning
 from ideogram_django.management.orders import plural
 from ideogram_django.models import (
@@ -208,12 +208,11 @@ def pictures_can_be_made_smaller(settings: AppSettings) -> Iterator[Finding]:
 
 def work_is_taken_up(settings: AppSettings) -> Iterator[Finding]:
     """Whether due pictures wait too long, and what only a person can decide."""
-    late = GeneratedImage.objects.filter(loop.due_somewhere(settings)).due()
-    oldest = late.order_by("next_check_at").values_list("next_check_at", flat=True).first()
-    if oldest and timezone.now() - oldest > timedelta(seconds=LATE):
+    due = metrics.due(settings, provider.state())
+    if due.oldest and due.seconds > LATE:
         yield problem(
             "Work",
-            f"{plural(late.count())} due since {_when(oldest)}, and nobody works on them.",
+            f"{plural(due.count)} due since {_when(due.oldest)}, and nobody works on them.",
             "Start a worker or ideogram_sync.",
         )
     else:

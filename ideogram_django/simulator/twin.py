@@ -43,6 +43,7 @@ class Simulator:
         result_ttl: float = 86_400,
         prices: Mapping[str, int] | None = None,
         picture_long_side: int | None = None,
+        picture: bytes | None = None,
         webhook_retries: Iterable[float] = (2.0, 10.0, 30.0),
         webhook_timeout: float = 5.0,
         webhook_threads: int = 8,
@@ -66,6 +67,7 @@ class Simulator:
         result_ttl: seconds after which a result expires.
         prices: credits by model id, replacing the catalogue's.
         picture_long_side: pixels; None for about 1280, or exactly the `resolution` asked for.
+        picture: this PNG for every job, where drawing would take longer than what is measured.
         webhook_retries: seconds before the second and every further try.
         webhook_timeout: seconds a receiver may take to answer.
         webhook_anywhere: deliver also to hosts that are not on this machine or its network.
@@ -104,7 +106,11 @@ class Simulator:
         )
         self._provider.announcer.deliver_with(self._courier)
         gallery = Gallery(
-            mischief=self._provider.mischief, gate=self._gate, long_side=picture_long_side, keep=64
+            mischief=self._provider.mischief,
+            gate=self._gate,
+            long_side=picture_long_side,
+            picture=picture,
+            keep=64,
         )
         self._endpoints = Endpoints(
             self._provider, self._keyring, UploadStore(self._clock), gallery, self._gate

@@ -79,6 +79,7 @@ def test_the_office(
 ) -> None:
     office.allow(buyer)
     office.house_style()
+    assert office.figures().get_sample_value("ideogram_pictures", {"status": "draft"}) == 0
     run = office.catalogue(["A kettle", "A pan"], buyer)
     assert office.running(buyer) == 1
     office.second_thoughts(buyer)

@@ -27,6 +27,7 @@ from ideogram_django.management import bulk, orders
 from ideogram_django.management.orders import money, plural
 from ideogram_django.management.progress import Progress, described
 from ideogram_django.models import GeneratedImage, Run
+from ideogram_django.runs import spreadsheets
 from ideogram_django.statuses import Status
 
 PAUSE = 0.2
@@ -169,10 +170,10 @@ class Command(BaseCommand):
         """Prepare, ask, start; stay if that is wanted."""
         known = options["request_id"]
         run = Run.objects.filter(uuid=known).first() if known else None
-        if run is None:
+        if run is None or run.state == Run.State.PREPARED:
             self._ask(bill, yes=options["yes"], ceiling=options["ceiling"])
             try:
-                run = Run.objects.prepare(
+                run = run or Run.objects.prepare(
                     bill.requests,
                     name=options["run"],
                     requested_by=user,
@@ -326,6 +327,8 @@ class Command(BaseCommand):
 
     def _ask(self, bill: orders.Bill, *, yes: bool, ceiling: Decimal | None = None) -> None:
         amount = bill.amount if ceiling is None else min(bill.amount, ceiling)
+        if again := spreadsheets.repeated(bill):
+            self.told.write(f"Lines that say just what another one says: {again}.")
         self._ask_for(len(bill.requests), amount, bill.currency, yes)
 
     def _ask_for(self, count: int, amount: Decimal, currency: str, yes: bool) -> None:

@@ -19,8 +19,9 @@ from django.db import IntegrityError
 from ideogram_django import conf
 from ideogram_django.management.orders import money, plural
 from ideogram_django.models import Run
-from ideogram_django.recipes.importing import Import, Report
+from ideogram_django.recipes.importing import Import
 from ideogram_django.recipes.lines import BadFileError
+from ideogram_django.recipes.reporting import Report
 
 MOST_TOLD = 20
 
