@@ -20,7 +20,7 @@ from django.utils import timezone
 from ideogram_django import conf, wakeups
 from ideogram_django.conf import AppSettings
 from ideogram_django.drains import housekeeping, polling, provider, retention
-from ideogram_django.drains.polling import POLLED, Polling
+from ideogram_django.drains.polling import Polling
 from ideogram_django.drains.saving import Saving
 from ideogram_django.drains.submitting import Submitting
 from ideogram_django.drains.tasks import Answer, Task

@@ -19,9 +19,7 @@ from ideogram_django.lifecycle import settling
 from ideogram_django.lifecycle.transitions import claim, let_go
 from ideogram_django.lifecycle.watching import ASKED_ABOUT, age, next_check
 from ideogram_django.models import GeneratedImage
-from ideogram_django.statuses import Status
 
-POLLED = (Status.SUBMITTED, Status.PROCESSING, Status.FAILED)
 PAGE = 100
 WALK_FROM = 500
 """With more due polls than these, the job list is read from its beginning to its end."""
@@ -88,7 +86,7 @@ class Polling:
             return []
         jobs = {job.id: job for job in answer.jobs}
         images = claim(
-            GeneratedImage.objects.filter(status__in=POLLED, job_id__in=jobs),
+            GeneratedImage.objects.filter(status__in=provider.POLLED, job_id__in=jobs),
             limit=len(jobs),
             lease=self.tools.settings.LEASE,
             charges=False,
