@@ -136,7 +136,7 @@ def _machine(kept: Mapping[str, Any]) -> str:
     told = ", ".join(f"{name} {number}" for name, number in kept["versions"].items())
     return (
         f"{machine['cores']} cores, {machine['memory']}, {machine['system']}, "
-        f"Python {machine['python']}; {told}. {kept['rounds']} rounds of each variant."
+        f"Python {machine['python']}; {told}. Rounds of each variant: {kept['rounds']}."
     )
 
 
@@ -144,10 +144,10 @@ def _summary(results: Sequence[Result]) -> str:
     lines = ["| Figure | | Judged | Here | Target | |", "| --- | --- | --- | ---: | ---: | --- |"]
     for result in results:
         for one in result.judged:
-            unit = one.unit if one.unit == "×" else f" {one.unit}"
+            here = table.with_unit(one.median, one.unit)
             where = f"{result.title}{', ' + result.where if result.where else ''}"
             lines.append(
-                f"| {result.figure} | {where} | {one.what} | {table.number(one.median)}{unit} "
+                f"| {result.figure} | {where} | {one.what} | {here} "
                 f"| {table.bound(one)} | {table.verdict(one)} |"
             )
     return "\n".join(lines)

@@ -58,7 +58,7 @@ def bars(result: Result) -> str:
     ]
     for row, (name, of) in enumerate(values.items()):
         y = 50 + ROW * row
-        kind = "ours" if name == result.ours else "other"
+        kind = "ours" if result.is_ours(name) else "other"
         wide = max(x(medians[name]) - left, 1)
         parts.append(_text(left - 8, y + 16, name, anchor="end"))
         parts.append(

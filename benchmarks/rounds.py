@@ -86,7 +86,7 @@ class Result:
     samples: Mapping[str, Sequence[float]]
     """By variant, in the order of the table; one value a round."""
     ours: str = ""
-    """The variant that is this app."""
+    """The variant that is this app, or what several of its variants begin with."""
     judged: Sequence[Judged] = ()
     facts: Mapping[str, float | str] = field(default_factory=dict)
     """What else the run says: counts, sizes."""
@@ -94,6 +94,9 @@ class Result:
     @property
     def key(self) -> str:
         return "-".join(filter(None, [self.figure, self.title, self.where]))
+
+    def is_ours(self, variant: str) -> bool:
+        return variant == self.ours or (bool(self.ours) and variant.startswith(f"{self.ours}, "))
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -17,6 +17,11 @@ def number(value: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def with_unit(value: float, unit: str) -> str:
+    """A number as a table shows it."""
+    return f"{number(value)}{unit if unit in ('', '×') else f' {unit}'}"
+
+
 def spread(values: Sequence[float]) -> str:
     """The smallest and the largest of several."""
     if len(values) < 2:
@@ -26,13 +31,8 @@ def spread(values: Sequence[float]) -> str:
 
 def bound(judged: Judged) -> str:
     """The target in a few characters."""
-    return _bound(judged, judged.target)
-
-
-def _bound(judged: Judged, value: float) -> str:
     sign = "≥" if judged.better == "higher" else "≤"
-    unit = judged.unit if judged.unit == "×" else f" {judged.unit}"
-    return f"{sign} {number(value)}{unit}"
+    return f"{sign} {with_unit(judged.target, judged.unit)}"
 
 
 def rows_of(result: Result) -> list[tuple[str, str, str]]:
@@ -58,13 +58,11 @@ def as_text(results: Sequence[Result]) -> str:
         rows = rows_of(result)
         width = max((len(name) for name, _value, _spread in rows), default=0)
         for name, value, of in rows:
-            mark = "→" if name == result.ours else " "
+            mark = "→" if result.is_ours(name) else " "
             lines.append(f"  {mark} {name:<{width}}  {value:>20}  {of}")
         for one in result.judged:
-            unit = one.unit if one.unit == "×" else f" {one.unit}"
-            lines.append(
-                f"    {one.what}: {number(one.median)}{unit}  (target {bound(one)}: {verdict(one)})"
-            )
+            here = with_unit(one.median, one.unit)
+            lines.append(f"    {one.what}: {here}  (target {bound(one)}: {verdict(one)})")
         lines += [
             f"    {name}: {value if isinstance(value, str) else number(value)}"
             for name, value in result.facts.items()
@@ -79,15 +77,13 @@ def as_markdown(result: Result) -> str:
         "| --- | ---: | ---: |",
     ]
     for name, value, of in rows_of(result):
-        shown = f"**{name}**" if name == result.ours else name
+        shown = f"**{name}**" if result.is_ours(name) else name
         lines.append(f"| {shown} | {value} | {of} |")
     if result.judged:
         lines += ["", "| Judged | Here | Target | |", "| --- | ---: | ---: | --- |"]
         for one in result.judged:
-            unit = one.unit if one.unit == "×" else f" {one.unit}"
-            lines.append(
-                f"| {one.what} | {number(one.median)}{unit} | {bound(one)} | {verdict(one)} |"
-            )
+            here = with_unit(one.median, one.unit)
+            lines.append(f"| {one.what} | {here} | {bound(one)} | {verdict(one)} |")
     if result.facts:
         told = (
             f"{name} {value if isinstance(value, str) else number(value)}"

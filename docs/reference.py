@@ -176,7 +176,8 @@ def tags_page() -> str:
         "with the HTML that comes out.",
         *parts,
         "## Keywords",
-        "Of `generated_image` and `generated_image_for`; beside these `data_…` and `aria_…`.",
+        "Of `generated_image` and `generated_image_for`; beside these `data_…` and `aria_…`, and "
+        "`profile` of `generated_image_for`.",
         table(["keyword", "only these values"], rows),
     )
 

@@ -11,6 +11,7 @@ system's, or Playwright's own. Look at what comes out before you commit it.
 from __future__ import annotations
 
 import argparse
+import calendar
 import io
 import json
 import os
@@ -37,6 +38,8 @@ PATIENCE = 60_000
 """Milliseconds that a picture may take on a busy machine."""
 PICTURES = "/admin/ideogram_django/generatedimage/"
 ARTICLES = "/admin/articles/article/"
+PROFILES = "/admin/ideogram_django/promptprofile/"
+RUNS = "/admin/ideogram_django/run/"
 
 LIGHTHOUSE = (
     "A lighthouse on a rocky coast at dusk, gulls in the wind, "
@@ -46,6 +49,10 @@ BREAD = "Loaves on a wooden counter in the first light, editorial illustration"
 REFUSED = "A famous cartoon mouse in red shorts, waving from a balloon"
 UNDER_WAY = "A harbour market at six in the morning, crates of fish, low sun"
 ALTERNATIVE = "A lighthouse at dusk, its beam above the sea."
+SUFFIX = "Two colours on off-white paper, coarse grain, a wide white border."
+HARBOURS = "\n".join(
+    ("prompt,aspect_ratio", *(f"A harbour in {month},4:3" for month in calendar.month_name[1:]))
+)
 
 
 @dataclass
@@ -87,14 +94,14 @@ class Photographer:
         below: Locator | None = None,
         height: int = 0,
     ) -> None:
-        """The whole page, its upper ``height`` pixels, one part of it, or the rest from there."""
+        """The whole page or the rest from ``below``, or ``height`` pixels of it; or one part."""
         if self.wanted and name not in self.wanted:
             return
         width = page.evaluate("innerWidth")
         before = page.evaluate("innerHeight")
         # As tall as the page, so that what sticks to the window's end does not cover anything.
         full = page.evaluate("document.documentElement.scrollHeight")
-        page.set_viewport_size({"width": width, "height": height or full})
+        page.set_viewport_size({"width": width, "height": full if below or not height else height})
         page.evaluate("scrollTo(0, 0)")
         page.wait_for_load_state("networkidle")
         page.wait_for_function(
@@ -105,7 +112,7 @@ class Photographer:
         else:
             box = below.bounding_box() if below is not None else None
             top = box["y"] - 10 if box else 0
-            part = {"x": 0, "y": top, "width": width, "height": (height or full) - top}
+            part = {"x": 0, "y": top, "width": width, "height": height or full - top}
             shot = page.screenshot(clip=part)  # type: ignore[arg-type]
         save(shot, IMAGES / f"{name}.png")
         print(f"  {name}", flush=True)
@@ -165,7 +172,7 @@ def demo(state: Path, **environment: str) -> Iterator[Demo]:
 def save(shot: bytes, path: Path) -> None:
     """As a PNG of fewer shades, which nobody sees and which saves a third of its size."""
     image = Image.open(io.BytesIO(shot)).convert("RGB")
-    image.point([round(shade / 3) * 3 for shade in range(256)] * 3).save(path, optimize=True)
+    image.point([round(shade / 5) * 5 for shade in range(256)] * 3).save(path, optimize=True)
 
 
 def wait_for(page: Page, *statuses: str, among: str = "") -> None:
@@ -346,6 +353,63 @@ def the_gallery(camera: Photographer, site: Demo, page: Page) -> None:
     camera.take(page, "magazine", height=940)
 
 
+def walk_in_bulk(camera: Photographer, site: Demo) -> None:
+    """Looks, runs, and pictures that are out of date."""
+    page = camera.log_in()
+    a_profile(camera, page)
+    pictures_that_are_out_of_date(camera, page)
+    a_run(camera, site, page)
+
+
+def a_profile(camera: Photographer, page: Page) -> None:
+    """Two versions, each with its sample sheet."""
+    page.goto(PROFILES)
+    page.get_by_role("link", name="season").click()
+    samples = page.locator("#ideogram-samples")
+    for _version in range(2):
+        page.get_by_role("button", name="Make a sample sheet").click()
+        samples.locator("[data-ideogram-image]").first.wait_for()
+        wait_for(page, "completed", among="#ideogram-samples")
+        page.get_by_label("Always after").fill(SUFFIX)
+        save_and_stay(page)
+    camera.take(page, "profile", below=samples, height=605)
+
+
+def pictures_that_are_out_of_date(camera: Photographer, page: Page) -> None:
+    for title in ("A baker counts in loaves", "How to draw a map"):
+        open_article(page, title)
+        page.fill("[name=title]", f"{page.input_value('[name=title]')}, in winter")
+        save_and_stay(page)
+    page.goto(ARTICLES)
+    camera.take(page, "outdated", height=560)
+
+
+def a_run(camera: Photographer, site: Demo, page: Page) -> None:
+    """From a file, with a ceiling; and one of articles, whose pictures wait for a yes."""
+    page.goto(f"{RUNS}add/")
+    page.get_by_label("Name").fill("The harbour, month by month")
+    file = {"name": "harbours.csv", "mimeType": "text/csv", "buffer": HARBOURS.encode()}
+    page.get_by_label("CSV file").set_input_files(files=[file])  # type: ignore[list-item]
+    page.get_by_label("At once").fill("4")
+    page.get_by_label("Ceiling").fill("0.30")
+    page.get_by_role("button", name="Look it over").click()
+    page.get_by_role("button", name=re.compile("^Start")).click()
+    page.get_by_text(re.compile("[4-6] of 12 pictures are done")).wait_for()
+    site.strike("slow", 4)
+    page.get_by_text(re.compile("8 of 12 pictures are done")).wait_for()
+    camera.take(page, "run", height=990)
+    site.finish()
+
+    page.goto(ARTICLES)
+    for title in ("A baker counts in", "How to draw a map"):
+        page.get_by_role("row", name=re.compile(title)).get_by_role("checkbox").check()
+    page.select_option("[name=action]", "generate_images")
+    page.click("[name=index]")
+    page.get_by_role("button", name=re.compile("^Make")).click()
+    page.get_by_role("link", name="Look at 2 proposals").click()
+    camera.take(page, "approve", height=690)
+
+
 def walk_in_unfold(camera: Photographer) -> None:
     page = camera.log_in()
     page.goto(PICTURES)
@@ -366,6 +430,9 @@ def main() -> None:
         with demo(Path(folder), MAGAZINE_ADMIN="unfold") as site:
             camera.base_url = site.base_url
             walk_in_unfold(camera)
+        with demo(Path(folder)) as site:
+            camera.base_url = site.base_url
+            walk_in_bulk(camera, site)
         browser.close()
     if unknown := wanted - set(camera.taken):
         sys.exit(f"There is no such stop: {', '.join(sorted(unknown))}")

@@ -207,7 +207,8 @@ def _key(settings: conf.AppSettings) -> Iterator[CheckMessage]:
     if not settings.API_KEY:
         yield Error(
             "IDEOGRAM_DJANGO['API_KEY'] is missing.",
-            hint="Make a key at apiframe.ai and give it through an environment variable.",
+            hint="Make a key at apiframe.ai and give it through an environment variable. To try "
+            'without one, "manage.py ideogram_simulator" prints settings for an offline twin.',
             id="ideogram_django.E002",
         )
     elif not all("!" <= letter <= "~" for letter in settings.API_KEY):
@@ -297,7 +298,7 @@ def _metrics(settings: conf.AppSettings) -> Iterator[CheckMessage]:
         yield Error(
             "IDEOGRAM_DJANGO['METRICS_TOKEN'] is set, but prometheus-client is not installed.",
             hint='Run: pip install "ideogram-django[metrics]"',
-            id="ideogram_django.E012",
+            id="ideogram_django.E013",
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import Any
@@ -109,7 +110,17 @@ class AppSettings:
 NAMES = tuple(setting.name for setting in fields(AppSettings))
 
 
+_read: tuple[dict[str, Any], AppSettings] = ({}, AppSettings())
+"""What was read last, and what came of it: a page of pictures asks hundreds of times."""
+
+
 def current() -> AppSettings:
     """The settings as they stand now. Unknown keys are left to the system checks."""
+    global _read
     given: Mapping[str, Any] = getattr(django_settings, "IDEOGRAM_DJANGO", {})
-    return AppSettings(**{name: given[name] for name in NAMES if name in given})
+    before, settings = _read
+    if given != before:
+        settings = AppSettings(**{name: given[name] for name in NAMES if name in given})
+        if isinstance(given, dict):  # anything else is a mistake that the system checks explain
+            _read = (deepcopy(given), settings)
+    return settings

@@ -13,8 +13,8 @@ from django.db.models.signals import post_save
 
 from ideogram_django import forms, staleness
 from ideogram_django.forms import describing, prompts, sources, taking
-from ideogram_django.forms.fields import DEFAULTS
 from ideogram_django.forms.plans import Plan
+from ideogram_django.forms.within import DEFAULTS
 from ideogram_django.lifecycle import using, wishes
 from ideogram_django.profiles.applying import Profiles
 from ideogram_django.widgets import GeneratedImageWidget
@@ -112,8 +112,9 @@ class GeneratedImageField(_ForeignKey):
         """
         if not self._ours(kwargs):
             return super().formfield(**kwargs)
-        for name in ("using", "empty_label", "limit_choices_to", "to_field_name", "blank"):
+        for name in ("using", "empty_label", "to_field_name", "blank"):
             kwargs.pop(name, None)
+        kwargs.setdefault("limit_choices_to", self.remote_field.limit_choices_to)
         return models.Field.formfield(
             self, **{"form_class": forms.GeneratedImageField, **self.request_defaults, **kwargs}
         )
@@ -200,7 +201,7 @@ class GeneratedImageField(_ForeignKey):
             if picture.target_field == self.name and not picture.target_id:
                 self._claim(picture, record)
             if self._before in record.__dict__:
-                taking.exchange(picture, self._with_key(record.__dict__[self._before]))
+                taking.exchange(picture, self._with_key(record.__dict__[self._before]), record)
                 self._tell(record, picture)
             describing.write(picture)
         record.__dict__.pop(self._before, None)

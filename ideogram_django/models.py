@@ -297,9 +297,22 @@ class GeneratedImage(models.Model):
                 condition=models.Q(claim__isnull=False),
                 name="ideogram_django_claimed",
             ),
-            # Which models, styles and shapes there are, without reading the rows themselves.
+            # What the gallery is filtered by where few pictures may match, in its order. Where many
+            # do, it finds a page of them by going back from the newest.
+            models.Index(fields=["model", "id"], name="ideogram_django_by_model"),
+            models.Index(fields=["created_at", "id"], name="ideogram_django_by_time"),
             models.Index(
-                fields=["model", "style_type", "aspect_ratio"], name="ideogram_django_by_request"
+                fields=["id"], condition=models.Q(picked=True), name="ideogram_django_picked"
+            ),
+            models.Index(
+                fields=["status", "id"],
+                condition=models.Q(alt_text="", decorative=False),
+                name="ideogram_django_no_alt",
+            ),
+            models.Index(
+                fields=["error_code", "id"],
+                condition=~models.Q(error_code=""),
+                name="ideogram_django_by_error",
             ),
             # Whether the very same file is here already.
             models.Index(fields=["sha256"], name="ideogram_django_by_hash"),
@@ -319,6 +332,10 @@ class GeneratedImage(models.Model):
     @property
     def is_in_progress(self) -> bool:
         return self.status in IN_PROGRESS
+
+    def get_status_display(self) -> str:  # type: ignore[no-redef]  # the stubs declare it too
+        """The status in a word. Django's own would translate all nine of them each time."""
+        return str(Status(self.status).label) if self.status in Status.values else self.status
 
     @property
     def has_file(self) -> bool:
@@ -555,12 +572,12 @@ class Place(models.Model):
     """A fixed place on the site's pages, and the picture that hangs there now.
 
     Templates ask for it by ``key``. Rows are made by people alone: rendering a page never writes.
+    A place that changes its look, with the season for example, has one row for each profile.
     """
 
     key = models.SlugField(
         _("key"),
         max_length=100,
-        unique=True,
         help_text=_(
             "The word by which a page asks for the picture of this place. Whoever builds your "
             "pages knows it."
@@ -570,6 +587,18 @@ class Place(models.Model):
         _("name"),
         max_length=100,
         help_text=_("What you call this place, such as “Top of the home page”."),
+    )
+    profile = models.ForeignKey(
+        PromptProfile,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("prompt profile"),
+        help_text=_(
+            "New pictures for this place are made with it. Save once to see what it adds to the "
+            "prompt. Pages can ask for a place in one of several profiles."
+        ),
     )
     image = models.ForeignKey(
         GeneratedImage,
@@ -584,6 +613,21 @@ class Place(models.Model):
         verbose_name = _("fixed place")
         verbose_name_plural = _("fixed places")
         ordering = ["name", "key"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["key", "profile"],
+                name="ideogram_django_place_profile",
+                violation_error_message=_(
+                    "There is a place with this key and this prompt profile already."
+                ),
+            ),
+            models.UniqueConstraint(
+                fields=["key"],
+                condition=models.Q(profile__isnull=True),
+                name="ideogram_django_place_plain",
+                violation_error_message=_("There is a place with this key already."),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Exists, ManyToOneRel, Model, OuterRef, Q
+from django.db.models import Exists, ManyToOneRel, Model, OuterRef
 
 if TYPE_CHECKING:
     from ideogram_django.models import GeneratedImage
@@ -43,12 +43,21 @@ def name(relation: ManyToOneRel) -> str:
 def used(
     rows: GeneratedImageQuerySet, relation: ManyToOneRel | None = None
 ) -> GeneratedImageQuerySet:
-    """Those that a record points at; with ``relation``, through this foreign key."""
+    """Those that a record points at; with ``relation``, through this foreign key.
+
+    Asked from the records, of which there are fewer: pictures are looked up by key.
+    """
     places = relations(rows.model) if relation is None else [relation]
-    found = Q(pk__in=[])
-    for place in places:
-        found |= Q(_pointed_at(place))
-    return rows.filter(found)
+    keys = [
+        _users(place)
+        ._base_manager.filter(**{f"{place.field.attname}__isnull": False})
+        .order_by()
+        .values(place.field.attname)
+        for place in places
+    ]
+    if not keys:
+        return rows.none()
+    return rows.filter(pk__in=keys[0].union(*keys[1:]) if keys[1:] else keys[0])
 
 
 def unused(rows: GeneratedImageQuerySet) -> GeneratedImageQuerySet:

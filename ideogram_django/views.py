@@ -26,9 +26,10 @@ from ideogram_django.budget.amounts import plain
 from ideogram_django.drains import provider
 from ideogram_django.estimates import typical_seconds
 from ideogram_django.exceptions import InvalidPayloadError, InvalidSignatureError
-from ideogram_django.forms import ordering
+from ideogram_django.forms import narrowing, ordering
 from ideogram_django.forms.access import may, viewable
 from ideogram_django.lifecycle import settling, tokens, watching
+from ideogram_django.lifecycle.steering import waits_for_refund
 from ideogram_django.metrics import as_text
 from ideogram_django.models import GeneratedImage, Run
 from ideogram_django.runs import reporting
@@ -140,6 +141,7 @@ def status(request: HttpRequest) -> JsonResponse:
         # A token is good for what a hook hides, too: its holder was shown these pictures.
         pictures = viewable(user) | pictures if allowed else viewable(user)
     asked = _uuids(request.GET.get("ids", ""))[:MOST_IDS]
+    pictures = pictures.select_related("charge")
     images = list(pictures.filter(uuid__in=asked)) if may_view or allowed else []
     runs = _runs(request, set(asked) - {image.uuid for image in images})
     if not (may_view or allowed or runs):
@@ -157,15 +159,17 @@ def status(request: HttpRequest) -> JsonResponse:
 def choose(request: HttpRequest) -> HttpResponse:
     """Finished pictures to choose from, as a piece of HTML: ``?q=<words>&page=<number>``.
 
-    Those that the user may view: all with the permission, else the user's own. 403 for nobody in
-    particular, also where the site sends visitors to a login page, which no dialog could show.
+    Those that the user may view: all with the permission, else the user's own; of these, those
+    that the field offers which signed ``choices``. 403 for nobody in particular, also where the
+    site sends visitors to a login page, which no dialog could show.
     """
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return HttpResponse(status=403)
     query = request.GET.get("q", "").strip()[:200].replace("\0", "")
     page = _page_number(request.GET.get("page", ""))
-    pictures = viewable(user).completed().exclude(file="")
+    pictures = narrowing.narrow(viewable(user), request.GET.get("choices", ""))
+    pictures = pictures.completed().exclude(file="")
     for word in query.split()[:10]:
         pictures = pictures.filter(Q(prompt__icontains=word) | Q(alt_text__icontains=word))
     start = (page - 1) * CHOICES
@@ -210,7 +214,11 @@ def make(request: HttpRequest) -> HttpResponse:
         problem=ordered.problem,
         request_id="" if ordered.problem else str(uuid4()),
     )
-    return render(request, "ideogram_django/widgets/drafts.html", {"strip": context})
+    return render(
+        request,
+        "ideogram_django/widgets/ordered.html",
+        {"strip": context, "left": ordered.left},
+    )
 
 
 @login_not_required
@@ -254,8 +262,10 @@ def payload(
         "status": str(image.status),
         "label": str(image.get_status_display()),
         "sentence": wording.sentence(image, typical=typical, pause=pause),
+        "left": wording.remaining(image, typical or {}),
         "progress": image.progress,
         "finished": image.is_finished,
+        "settled": not waits_for_refund(image),
         "thumbnail": image.thumbnail_url,
         "width": image.width,
         "height": image.height,
@@ -272,7 +282,9 @@ def run_payload(run: Run, report: Report) -> dict[str, Any]:
         "label": wording.run_milestone(run, report),
         "sentence": wording.run_sentence(run, report),
         "progress": report.percent,
+        "left": "",
         "finished": True,  # what depends on it is to be fetched anew
+        "settled": True,
         "thumbnail": "",
         "width": None,
         "height": None,

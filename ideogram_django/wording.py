@@ -13,11 +13,12 @@ from django.utils.translation import gettext_lazy as _
 
 from ideogram_django.apiframe import catalogue
 from ideogram_django.budget.amounts import price_text
+from ideogram_django.budget.limits import Allowance
 from ideogram_django.estimates import seconds_left
 from ideogram_django.lifecycle.steering import waits_for_refund
 from ideogram_django.models import GeneratedImage, ProviderState, Run
 from ideogram_django.runs.reporting import Report
-from ideogram_django.statuses import ChargeState, ErrorCode, RunPause, RunState, Status
+from ideogram_django.statuses import ChargeState, ErrorCode, Period, RunPause, RunState, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +102,35 @@ def money(amount: Decimal | None, currency: str) -> str:
     return price_text(amount, currency)
 
 
+def money_left(one: Allowance, currency: str) -> str:
+    """What is left of a spending limit, of how much, for how long and for whom."""
+    today = one.limit.period == Period.DAY
+    gaps = {
+        "left": money(one.left, currency),
+        "amount": money(one.limit.amount, currency),
+        "scope": str(one.limit.user or one.limit.group or ""),
+    }
+    if one.limit.user is not None:
+        text = (
+            gettext("You have %(left)s of %(amount)s left today.")
+            if today
+            else gettext("You have %(left)s of %(amount)s left this month.")
+        )
+    elif one.limit.group is not None:
+        text = (
+            gettext("“%(scope)s” has %(left)s of %(amount)s left today.")
+            if today
+            else gettext("“%(scope)s” has %(left)s of %(amount)s left this month.")
+        )
+    else:
+        text = (
+            gettext("This site has %(left)s of %(amount)s left today.")
+            if today
+            else gettext("This site has %(left)s of %(amount)s left this month.")
+        )
+    return text % gaps
+
+
 def make_label(count: int, total: Decimal, currency: str, *, drafts: bool) -> str:
     """What stands on the button: ``Make 4 drafts · $0.12``."""
     gaps = {"count": count, "total": money(total, currency)}
@@ -129,8 +159,14 @@ def sentence(
         return gettext("Waiting. %(reason)s") % {"reason": pause}
     if image.uploaded or image.error_message:
         return image.sentence
-    left = seconds_left(image, typical or {})
-    return image.sentence if left is None else f"{image.sentence} {time_left(left)}"
+    left = remaining(image, typical or {})
+    return f"{image.sentence} {left}" if left else image.sentence
+
+
+def remaining(image: GeneratedImage, typical: Mapping[str, float]) -> str:
+    """How long it will take yet, as a sentence; empty where nobody can say."""
+    left = seconds_left(image, typical)
+    return "" if left is None else time_left(left)
 
 
 def advice(image: GeneratedImage) -> Advice | None:

@@ -72,6 +72,32 @@ OUTSIDE = """() => {
     return found.slice(0, 6);
 }"""
 
+MIXED_UP = """() => {
+    const found = [];
+    const ours = ".app-ideogram_django #content :not(script, style, option, .paginator), " +
+        ".ideogram-banner *, .ideogram-field *, .ideogram-dialog *";
+    for (const one of document.querySelectorAll(ours)) {
+        if (!one.checkVisibility({visibilityProperty: true})) continue;
+        for (const node of one.childNodes) {
+            const text = node.nodeType === Node.TEXT_NODE ? node.data.trim() : "";
+            // English, from its first letter to the full stop; Arabic in it has its own order.
+            if (!/[a-z].*[.:”)]$/i.test(text) || /[\u0600-\u06ff]/.test(text)) continue;
+            const side = at => {
+                const range = document.createRange();
+                range.setStart(node, at);
+                range.setEnd(node, at + 1);
+                return range.getBoundingClientRect();
+            };
+            const end = node.data.trimEnd().length - 1;
+            const [before, last] = [side(end - 1), side(end)];
+            if (last.width && before.top === last.top && last.left < before.left)
+                found.push(`out of order: ${text}`);
+        }
+    }
+    return found.slice(0, 6);
+}"""
+"""English that reads out of order where the page runs from right to left."""
+
 FOCUS = """() => {
     const name = one => `${one.tagName.toLowerCase()}[${one.name || one.id || one.className}]`;
     const look = one => {

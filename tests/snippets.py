@@ -166,6 +166,7 @@ DATABASES["default"]["OPTIONS"] = {
 }
 MEDIA_URL = "/media/"
 MEDIA_ROOT = BASE_DIR / "media"
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend"}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 RQ_QUEUES = {"default": {"UNIX_SOCKET_PATH": str(BASE_DIR / "no-redis.sock"), "DB": 0}}
 IDEOGRAM_DJANGO = {

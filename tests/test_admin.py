@@ -30,6 +30,7 @@ from ideogram_django.models import (
 )
 from ideogram_django.statuses import ChargeState, PauseCode, Status
 from tests.magazine.models import Article, Author
+from tests.people import ADDING, CHANGE, DELETE, SPEND, VIEW, client_of, staff, text
 
 pytestmark = pytest.mark.django_db
 
@@ -46,37 +47,9 @@ def step_url(image: GeneratedImage) -> str:
     return f"{GALLERY}{image.pk}/step/"
 
 
-def staff(*codenames: str) -> User:
-    user = User.objects.create_user(f"user{User.objects.count()}", password="x", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-    assert user.user_permissions.count() == len(codenames)
-    return user
-
-
-VIEW, CHANGE, ADDING, DELETE, SPEND = (
-    "view_generatedimage",
-    "change_generatedimage",
-    "add_generatedimage",
-    "delete_generatedimage",
-    "generate_generatedimage",
-)
-
-
-def client_of(user: User | None) -> Client:
-    client = Client()
-    if user is not None:
-        client.force_login(user)
-    return client
-
-
 @pytest.fixture
 def editor() -> User:
     return staff(VIEW, CHANGE, ADDING, DELETE, SPEND)
-
-
-@pytest.fixture
-def browser(editor: User) -> Client:
-    return client_of(editor)
 
 
 def form(**changes: Any) -> dict[str, Any]:
@@ -111,10 +84,6 @@ def picture(status: Status = Status.COMPLETED, **changes: Any) -> GeneratedImage
     GeneratedImage.objects.filter(pk=image.pk).update(**facts)
     image.refresh_from_db()
     return image
-
-
-def text(response: Any) -> str:
-    return " ".join(response.content.decode().split())
 
 
 # --- who may do what ----------------------------------------------------------------------------

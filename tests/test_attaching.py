@@ -259,6 +259,71 @@ def test_a_copy_that_came_too_late_is_deleted_again(ideogram, ideogram_media, mo
     assert decisions(run) == [Decision.KEPT]
 
 
+def tries(image: GeneratedImage, ideogram: Any) -> int:
+    """Passes until nothing is due for the picture any more."""
+    for number in range(1, 20):
+        ideogram.step()
+        if not GeneratedImage.objects.filter(pk=image.pk, next_check_at__isnull=False).exists():
+            return number
+    raise AssertionError("It is tried for ever.")
+
+
+@pytest.mark.parametrize(
+    "upload_to",
+    [
+        lambda record, name: record.nobody.name,
+        lambda record, name: f"../{name}",
+        lambda record, name: f"{'x' * 200}/{name}",
+    ],
+    ids=["raises", "leads out", "too long"],
+)
+def test_a_place_that_is_none_is_not_tried_for_ever(
+    ideogram, ideogram_media, monkeypatch, upload_to
+):
+    (article,) = articles(1)
+    run = run_for([article], "cover")
+    (image,) = finish(run, ideogram)
+    monkeypatch.setattr(Article._meta.get_field("cover"), "upload_to", upload_to)
+    assert approving.approve(image)
+    assert tries(image, ideogram) < 10
+    article.refresh_from_db()
+    assert not article.cover
+    image.refresh_from_db()
+    assert image.status == Status.COMPLETED
+
+    monkeypatch.undo()  # the site's developer has mended it
+    assert approving.approve(image)
+    ideogram.step()
+    article.refresh_from_db()
+    assert article.cover.name == f"covers/{image.uuid}.png"
+
+
+def test_a_name_that_is_too_long_for_the_column_is_cut(ideogram, monkeypatch):
+    (article,) = articles(1)
+    run = run_for([article], "cover")
+    (image,) = finish(run, ideogram)
+    field = Article._meta.get_field("cover")
+    monkeypatch.setattr(field, "upload_to", lambda record, name: f"covers/{'x' * 70}{name}")
+    assert approving.approve(image)
+    ideogram.step()
+    article.refresh_from_db()
+    assert article.cover
+    assert len(article.cover.name) <= field.max_length
+
+
+def test_a_copy_that_the_table_refuses_is_deleted_and_not_made_for_ever(
+    ideogram, ideogram_media, monkeypatch
+):
+    (article,) = articles(1)
+    run = run_for([article], "cover")
+    (image,) = finish(run, ideogram)
+    columns = Copy._columns
+    monkeypatch.setattr(Copy, "_columns", lambda copy, name: {**columns(copy, name), "title": None})
+    assert approving.approve(image)
+    assert tries(image, ideogram) < 10
+    assert covers(ideogram_media) == set()
+
+
 def test_no_stored_object_of_ours_is_a_records_file(ideogram):
     (article,) = articles(1)
     finish(run_for([article], "cover", approve=False), ideogram)

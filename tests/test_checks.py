@@ -243,7 +243,7 @@ def test_the_library_for_metrics_is_not_installed(
     assert ids() == []
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     (message,) = found()
-    assert message.id == "ideogram_django.E012"
+    assert message.id == "ideogram_django.E013"
     assert 'pip install "ideogram-django[metrics]"' in (message.hint or "")
     settings.IDEOGRAM_DJANGO = GOOD
     assert ids() == []

@@ -14,6 +14,7 @@ from django.contrib import admin
 import ideogram_django
 from ideogram_django.admin import GenerateImagesMixin
 from ideogram_django.forms import prompts
+from ideogram_django.management import arguments, running
 from ideogram_django.management.commands import ideogram_generate
 from ideogram_django.models import Run
 from ideogram_django.runs import spreadsheets
@@ -44,9 +45,7 @@ def test_the_run_from_code(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_mixin() -> None:
-    was = type(admin.site._registry[Article]) if Article in admin.site._registry else None
-    if was is not None:
-        admin.site.unregister(Article)
+    was = admin.site._registry.pop(Article, None)
     code = blocks("python")[0].replace("from magazine", "from tests.magazine")
     names: dict[str, Any] = {}
     try:
@@ -56,7 +55,7 @@ def test_the_mixin() -> None:
     finally:
         admin.site.unregister(Article)
         if was is not None:
-            admin.site.register(Article, was)
+            admin.site._registry[Article] = was  # the very one that the URLs lead to
 
 
 @pytest.mark.django_db
@@ -77,7 +76,7 @@ def test_lists_are_the_codes() -> None:
     for name in told:
         assert inspect.isfunction(getattr(Run, name)), name
     for option in re.findall(r"`?--([a-z]+)", TEXT):
-        assert f'"--{option}"' in inspect.getsource(ideogram_generate) or (
+        assert f'"--{option}"' in inspect.getsource(arguments) or (
             option in ideogram_generate.RUN_OPTIONS
         )
     codes = {int(code) for code in re.findall(r"^\| (\d+) \|", TEXT, re.MULTILINE)}
@@ -85,7 +84,7 @@ def test_lists_are_the_codes() -> None:
         0,
         1,
         2,
-        ideogram_generate.SOME_FAILED,
-        ideogram_generate.UNFINISHED,
-        ideogram_generate.INTERRUPTED,
+        running.SOME_FAILED,
+        running.UNFINISHED,
+        running.INTERRUPTED,
     }

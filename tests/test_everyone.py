@@ -18,9 +18,16 @@ from django.core.files.base import ContentFile
 from PIL import Image
 
 from ideogram_django import lifecycle
-from ideogram_django.models import Charge, GeneratedImage, Place, ProviderState, SpendingLimit
+from ideogram_django.models import (
+    Charge,
+    GeneratedImage,
+    Place,
+    PromptProfile,
+    ProviderState,
+    SpendingLimit,
+)
 from ideogram_django.statuses import Period, Status
-from tests.accessibility import COVERED, OUTSIDE, faults
+from tests.accessibility import COVERED, MIXED_UP, OUTSIDE, faults
 from tests.browsing import Visit
 from tests.magazine.models import Article, Author
 from tests.magazine.models import Page as Leaf
@@ -295,7 +302,9 @@ def places() -> str:
 
 @screen("a fixed place", reach=lambda page: _open_all(page))
 def a_place() -> str:
-    place = Place.objects.create(name="Top", key="a" * 50, image=picture())
+    look = PromptProfile.objects.create(name="a" * 50)
+    look.revise(prefix=LONG_WORD, aspect_ratio="16:9")
+    place = Place.objects.create(name="Top", key="a" * 50, profile=look, image=picture())
     return f"{ADMIN}place/{place.pk}/change/"
 
 
@@ -453,6 +462,8 @@ def test_for_everyone(shown: Screen, visit: Visit, axe: Any) -> None:
     for width in (320, 1280):
         page.set_viewport_size({"width": width, "height": 900})
         wrong += [f"from right to left at {width}: {it}" for it in page.evaluate(OUTSIDE)]
+    if path.startswith("/admin/"):
+        wrong += page.evaluate(MIXED_UP)
     assert not wrong, "\n".join(["", *wrong])
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client
 
 from ideogram_django import wording
 from ideogram_django.admin.nextsteps import next_steps
@@ -19,21 +18,8 @@ from ideogram_django.models import Charge, GeneratedImage, ProviderState, Spendi
 from ideogram_django.simulator import Simulator
 from ideogram_django.statuses import ErrorCode, PauseCode, Status
 from tests.drain import drain_to_end, drain_until, twin
-from tests.test_admin import (
-    ADDING,
-    CHANGE,
-    GALLERY,
-    SPEND,
-    VIEW,
-    choose,
-    client_of,
-    confirm,
-    page,
-    picture,
-    staff,
-    step_url,
-    text,
-)
+from tests.people import ADDING, CHANGE, SPEND, VIEW, client_of, staff, text
+from tests.test_admin import GALLERY, choose, confirm, page, picture, step_url
 
 __all__ = ["twin"]
 
@@ -92,11 +78,6 @@ KINDS: dict[str, tuple[Callable[[GeneratedImage], None], dict[str, Any], str, li
 @pytest.fixture
 def editor() -> User:
     return staff(VIEW, CHANGE, ADDING, SPEND)
-
-
-@pytest.fixture
-def browser(editor: User) -> Client:
-    return client_of(editor)
 
 
 def offered(body: str) -> list[tuple[str, str]]:

@@ -13,7 +13,9 @@ from django.test import Client
 from ideogram_django.models import GeneratedImage
 from tests.magazine.forms import ArticleForm, PlainForm
 from tests.magazine.models import Article
-from tests.test_forms import INLINE, WANTED, article_form, finished, person, rendered, upload
+from tests.people import person
+from tests.pictures import finished
+from tests.test_forms import INLINE, WANTED, article_form, rendered, upload
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.magazine.urls")]
 

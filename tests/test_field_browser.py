@@ -15,7 +15,7 @@ from ideogram_django.models import Charge, GeneratedImage, SpendingLimit
 from ideogram_django.statuses import Status
 from tests.accessibility import violations
 from tests.magazine.models import Article
-from tests.test_forms import person
+from tests.people import person
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no browser: no playwright")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no browser checker: axe")

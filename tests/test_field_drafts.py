@@ -24,7 +24,9 @@ from ideogram_django.statuses import Status
 from ideogram_django.widgets import Terms, sign_current
 from tests.magazine.forms import ArticleForm
 from tests.magazine.models import Article, Author, Page
-from tests.test_forms import INLINE, WANTED, article_form, finished, person, rendered
+from tests.people import person
+from tests.pictures import finished
+from tests.test_forms import INLINE, WANTED, article_form, rendered
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.magazine.urls")]
 MAKE = "/ideogram/make/"
@@ -542,6 +544,30 @@ def test_the_picture_before_can_be_brought_back_and_the_other_again(editor: User
     assert (old.replaces, new.replaces) == (None, old)
 
 
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["used here only", "used elsewhere"])
+def test_a_draft_that_gives_way_to_the_picture_before_is_no_longer_picked(
+    editor: User, elsewhere: bool
+) -> None:
+    old = finished(file="old.png")
+    article = Article.objects.create(title="Autumn", hero=old)
+    draft = drafts(user=editor, status=Status.COMPLETED, file="a.png")[1]
+
+    def save(choice: GeneratedImage) -> bool:
+        record = Article.objects.get(pk=article.pk)
+        data = {**rendered(record, editor), "hero-draft": str(choice.uuid)}
+        form = article_form(editor, instance=record, **data)
+        assert form.is_valid(), form.errors
+        form.save()
+        draft.refresh_from_db()
+        return draft.picked
+
+    assert save(draft)
+    if elsewhere:
+        Article.objects.create(title="Winter", hero=draft)
+    assert save(old) is elsewhere
+    assert Article.objects.get(pk=article.pk).hero == old
+
+
 def test_what_a_picture_replaced_elsewhere_is_not_forgotten(editor: User) -> None:
     shared = finished(prompt="Shared")
     Article.objects.create(title="Spring", hero=shared)
@@ -746,8 +772,9 @@ def test_a_change_page_asks_the_same_for_one_draft_and_for_eight(
         hero = drafts(count, user=admin_user, replaces=finished())[0]
         article = Article.objects.create(title=f"{count} drafts", hero=hero)
         client.get(f"/admin/magazine/article/{article.pk}/change/")  # fills the caches
-        # session, user, record; authors; picture, those around it, why they wait; rows
-        with django_assert_num_queries(8):
+        # session, user, record; authors; picture, those around it, why they wait; rows; the limits
+        # for the hero, and once for all rows
+        with django_assert_num_queries(10):
             page = client.get(f"/admin/magazine/article/{article.pk}/change/")
         assert len(radios(page)) == count + 1
 
@@ -762,8 +789,9 @@ def test_ten_rows_of_an_inline_ask_as_often_as_one(
             picture = drafts(2, user=admin_user, status="completed", file="a.png")[0]
             Page.objects.create(article=article, text=str(number), picture=picture)
         client.get(f"/admin/magazine/article/{article.pk}/change/")
-        # session, user, record; rows, their articles, their pictures; authors; those around them
-        with django_assert_num_queries(8):
+        # session, user, record; rows, their articles, their pictures; authors; those around them;
+        # the limits for the hero, and once for all rows
+        with django_assert_num_queries(10):
             page = client.get(f"/admin/magazine/article/{article.pk}/change/").content.decode()
         assert len(re.findall(r'name="pages-\d-picture-draft"', page)) == 2 * count
 
@@ -780,8 +808,9 @@ def test_list_editable_asks_as_often_for_ten_records_as_for_one(
     client.force_login(admin_user)
     Article.objects.create(title="First", hero=finished())
     client.get("/admin/magazine/article/")
-    # session, user; one count, two before Django 6.1; records, their pictures, those around them
-    queries = 7 if django.VERSION < (6, 1) else 6
+    # session, user; one count, two before Django 6.1; records, their pictures, those around them;
+    # the limits
+    queries = 8 if django.VERSION < (6, 1) else 7
     with django_assert_num_queries(queries):
         client.get("/admin/magazine/article/")
     for number in range(9):

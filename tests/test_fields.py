@@ -25,14 +25,9 @@ from ideogram_django import fields, forms
 from ideogram_django.forms import GenerationRequest, prompts
 from ideogram_django.models import Charge, GeneratedImage
 from tests.magazine.models import Article, Author, Page
+from tests.pictures import finished
 
 HERO = Article._meta.get_field("hero")
-
-
-def finished(**columns: Any) -> GeneratedImage:
-    return GeneratedImage.objects.create(
-        **{"prompt": "A lake", "status": "completed", "uploaded": True, "file": "a.png", **columns}
-    )
 
 
 def wanted(prompt: str = "A cat", **columns: Any) -> GenerationRequest:

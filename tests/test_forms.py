@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import uuid
 from decimal import Decimal
@@ -10,28 +9,23 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import AnonymousUser, Permission, User
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError
 from django.http import QueryDict
 from django.test import Client, RequestFactory
 from django.utils.datastructures import MultiValueDict
-from PIL import Image
 
 from ideogram_django.forms import GenerationRequest, UploadedPicture
 from ideogram_django.models import Charge, GeneratedImage, SpendingLimit, StoredObject
 from ideogram_django.widgets import sign_current
 from tests.magazine.forms import ArticleForm, PlainForm
 from tests.magazine.models import Article, Author
+from tests.people import person
+from tests.pictures import finished, png
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.magazine.urls")]
-
-
-def person(name: str, *permissions: str) -> User:
-    user = User.objects.create_user(name, password="secret")
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    return User.objects.get(pk=user.pk)
 
 
 @pytest.fixture
@@ -45,20 +39,8 @@ def reader() -> User:
     return person("reader")
 
 
-def png(width: int = 40, height: int = 30) -> bytes:
-    content = io.BytesIO()
-    Image.new("RGB", (width, height), "teal").save(content, "PNG")
-    return content.getvalue()
-
-
 def upload(content: bytes | None = None, name: str = "beach.png") -> SimpleUploadedFile:
     return SimpleUploadedFile(name, png() if content is None else content, "image/png")
-
-
-def finished(**columns: Any) -> GeneratedImage:
-    return GeneratedImage.objects.create(
-        **{"prompt": "A lake", "status": "completed", "uploaded": True, "file": "a.png", **columns}
-    )
 
 
 def article_form(
@@ -448,7 +430,7 @@ def test_upload_becomes_a_finished_picture_without_a_charge(editor: User) -> Non
     picture = form.save().hero
 
     assert (picture.status, picture.uploaded, picture.charge) == ("completed", True, None)
-    assert (picture.width, picture.height, picture.format) == (40, 30, "PNG")
+    assert (picture.width, picture.height, picture.format) == (400, 300, "PNG")
     assert picture.requested_by == editor
     with picture.file.open() as stored:
         assert stored.read() == png()
@@ -658,7 +640,8 @@ def test_admin_list_editable(
     inputs = re.findall(
         r'type="(?:hidden|text)"[^>]* name="(form-[^"]+)"[^>]* value="([^"]*)"', page
     )
-    data = {**dict(inputs), "form-0-hero-make": "on", "form-0-hero-prompt": "A cat", "_save": "1"}
+    (tick,) = re.findall(r'name="form-0-hero-make" value="([^"]+)"', page)
+    data = {**dict(inputs), "form-0-hero-make": tick, "form-0-hero-prompt": "A cat", "_save": "1"}
 
     response = client.post("/admin/magazine/article/", data)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -34,7 +35,7 @@ from ideogram_django.models import (
 )
 from ideogram_django.statuses import ChargeState, PauseCode, Status
 from tests.magazine.models import Article, Author
-from tests.test_admin import ADDING, CHANGE, DELETE, SPEND, VIEW, client_of, staff, text
+from tests.people import ADDING, CHANGE, DELETE, SPEND, VIEW, client_of, staff, text
 
 pytestmark = pytest.mark.django_db
 
@@ -57,9 +58,11 @@ def editor() -> User:
     return staff(VIEW, CHANGE, ADDING, DELETE, SPEND)
 
 
-@pytest.fixture
-def browser(editor: User) -> Client:
-    return client_of(editor)
+def test_the_actions_are_called_as_the_buttons_on_the_pages_are(browser):
+    pictures(1)
+    names = re.findall(r'<option value="\w+">([^<]*)</option>', text(browser.get(GALLERY)))
+    for name in ("More like this…", "Finish on Balanced…", "Finish on Quality…"):
+        assert name in names
 
 
 def pictures(count: int, **facts: Any) -> list[GeneratedImage]:
@@ -617,34 +620,6 @@ def test_the_gallery_asks_as_often_for_5000_pictures_as_for_50(browser, editor, 
     for query, count in many.items():
         assert abs(count - few[query]) <= (1 if query == "?p=2" else 0), query
     assert max(many.values()) <= 18
-
-
-def test_what_a_page_reads_does_not_grow_with_the_gallery(browser, editor):
-    """But for the count that Django's paginator makes, no statement goes through all rows."""
-    ProviderState.objects.create(last_sync=timezone.now())
-    fill(editor, 200)
-    table = GeneratedImage._meta.db_table
-    statements = [sql for sql in asked(browser, GALLERY) if table in sql]
-    assert statements
-    if connection.vendor != "sqlite":
-        pytest.skip("the plan is read as SQLite writes it")
-    for sql in statements:
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
-            plan = " | ".join(row[3] for row in cursor.fetchall())
-        reads_all = f"SCAN {table}" in plan and "INDEX" not in plan
-        assert not reads_all or "LIMIT" in sql or "COUNT(*)" in sql, (sql, plan)
-
-
-def test_news_of_100_pictures_costs_the_queries_of_one(browser):
-    images = pictures(100, status=Status.PENDING)
-    counts = []
-    for some in (images[:1], images):
-        ids = ",".join(str(image.uuid) for image in some)
-        counts.append(len(asked(browser, f"{STATUS}?ids={ids}")))
-        answer = browser.get(f"{STATUS}?ids={ids}").json()
-        assert len(answer["images"]) == len(some)
-    assert counts[0] == counts[1]
 
 
 def test_a_page_of_100_in_progress_asks_for_all_of_them_at_one_address(browser, monkeypatch):

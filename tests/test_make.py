@@ -10,11 +10,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
 from django.utils import timezone
 from django.utils.formats import date_format
 from PIL import Image
@@ -25,39 +24,17 @@ from ideogram_django.models import Charge, GeneratedImage, SpendingLimit, Stored
 from ideogram_django.simulator import Simulator
 from ideogram_django.statuses import Status
 from tests.drain import drain_to_end, twin  # noqa: F401 - a fixture
+from tests.people import ADDING, CHANGE, SPEND, VIEW, client_of, staff, text
 
 pytestmark = pytest.mark.django_db
 
 GALLERY = "/admin/ideogram_django/generatedimage/"
 ADD = f"{GALLERY}add/"
-VIEW, CHANGE, ADDING, SPEND = (
-    "view_generatedimage",
-    "change_generatedimage",
-    "add_generatedimage",
-    "generate_generatedimage",
-)
-
-
-def staff(*codenames: str) -> User:
-    user = User.objects.create_user(f"user{User.objects.count()}", password="x", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-    return user
-
-
-def client_of(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture
 def editor() -> User:
     return staff(VIEW, CHANGE, ADDING, SPEND)
-
-
-@pytest.fixture
-def browser(editor: User) -> Client:
-    return client_of(editor)
 
 
 def form(**changes: Any) -> dict[str, Any]:
@@ -88,10 +65,6 @@ def picture(**changes: Any) -> GeneratedImage:
     GeneratedImage.objects.filter(pk=image.pk).update(**facts)
     image.refresh_from_db()
     return image
-
-
-def text(response: Any) -> str:
-    return " ".join(response.content.decode().split())
 
 
 def slot(response: Any, name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -10,11 +9,11 @@ from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
-from PIL import Image
 
 from ideogram_django.models import Charge, GeneratedImage, SpendingLimit
 from ideogram_django.statuses import Status
 from tests.accessibility import violations
+from tests.pictures import png
 
 playwright = pytest.importorskip("playwright.sync_api")
 expect = playwright.expect
@@ -30,12 +29,6 @@ OUTSIDE = """
     })
     .map((one) => one.outerHTML.slice(0, 120))
 """
-
-
-def png(colour: str = "navy") -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (64, 48), colour).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def finished(prompt: str) -> GeneratedImage:

@@ -91,6 +91,8 @@ article = Article.objects.get()
 print(article.hero.status, article.hero.error_code)
 print(article.hero.file.path if article.hero.file else "")
 print(Client(HTTP_HOST="127.0.0.1").get(f"/articles/{article.pk}/").content.decode())
+if article.hero.file:
+    print(Client(HTTP_HOST="127.0.0.1").get(article.hero.url))  # which a browser does next
 """
 
 
@@ -232,3 +234,4 @@ def test_a_new_project_gets_a_picture_onto_a_page(project: NewProject) -> None:
     assert re.search(r'srcset="\S+\.webp 320w, \S+\.webp 640w, .*\S+\.png \d+w"', image)
     assert re.search(r' width="\d+" height="\d+"', image)
     assert Path(html.splitlines()[1]).stat().st_size > 1000
+    assert "status_code=200" in html.splitlines()[-1], "the page's picture is served"

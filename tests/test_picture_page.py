@@ -17,21 +17,8 @@ from ideogram_django.admin.alttext import fingerprint
 from ideogram_django.models import GeneratedImage
 from ideogram_django.statuses import Status
 from tests.magazine.models import Article, Author
-from tests.test_admin import (
-    ADDING,
-    CHANGE,
-    GALLERY,
-    HOSTILE,
-    SPEND,
-    VIEW,
-    client_of,
-    draft,
-    page,
-    picture,
-    staff,
-    step_url,
-    text,
-)
+from tests.people import ADDING, CHANGE, SPEND, VIEW, client_of, staff, text
+from tests.test_admin import GALLERY, HOSTILE, draft, page, picture, step_url
 
 pytestmark = pytest.mark.django_db
 
@@ -39,11 +26,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def editor() -> User:
     return staff(VIEW, CHANGE, ADDING, SPEND)
-
-
-@pytest.fixture
-def browser(editor: User) -> Client:
-    return client_of(editor)
 
 
 def region(body: str, name: str) -> str:
@@ -195,6 +177,20 @@ def test_the_family_and_what_was_replaced(browser):
     }
 
 
+def test_each_relative_has_a_name_that_everybody_can_read(browser):
+    """The very same one that screen readers say: not that of the picture and then another."""
+    image = picture()
+    (child,) = image.variations(1)
+    GeneratedImage.objects.filter(pk=child.pk).update(
+        alt_text="Two people on a bicycle", file=image.file.name, status=Status.COMPLETED
+    )
+    family = region(text(browser.get(page(image))), "ideogram-family")
+    (link,) = re.findall(rf'<a href="{page(child)}">(.*?)</a>', family)
+    assert '<span class="ideogram-name">Two people on a bicycle</span>' in link
+    assert link.count("Two people on a bicycle") == 1
+    assert 'alt=""' in link
+
+
 def test_a_large_family_is_cut_short_and_costs_no_more_queries(browser):
     image = picture()
     few = picture(request={"parent": image})
@@ -287,6 +283,20 @@ def test_the_alternative_text_is_asked_for_with_a_counter_and_one_line(browser):
     assert 'data-ideogram-limit="1000"' in body
     assert "Read out to people who cannot see the picture." in body
     assert "This picture is decorative" in body
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.CANCELLED])
+def test_nobody_is_asked_to_describe_a_picture_that_never_came(browser, status):
+    image = picture(Status.PROCESSING)
+    opened = seen(text(browser.get(page(image))))
+    GeneratedImage.objects.filter(pk=image.pk).update(status=status)
+    body = text(browser.get(page(image)))
+    assert 'name="alt_text"' not in body
+    assert 'name="_save"' not in body
+    # Whoever typed while it was being made has not typed in vain.
+    save(browser, image, alt_text="A bicycle", alt_seen=opened)
+    image.refresh_from_db()
+    assert image.alt_text == "A bicycle"
 
 
 def test_a_text_and_decorative_together_is_an_error_and_loses_nothing(browser):

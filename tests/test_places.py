@@ -25,6 +25,7 @@ from ideogram_django.models import Charge, GeneratedImage, Place, SpendingLimit
 from ideogram_django.statuses import Status
 from ideogram_django.templatetags import rendering
 from tests.drain import configured
+from tests.people import client_of, staff, text
 from tests.test_templatetags import fill, saved, unfinished
 
 pytestmark = pytest.mark.django_db
@@ -177,8 +178,8 @@ def test_the_function_for_other_template_languages(
             html = rendering.generated_image_for("home-hero", places=shared, alt="A lake")
             assert html == expected
     assert rendering.generated_image_for("home-hero", alt="A lake") == expected
-    with pytest.raises(TypeError, match="profile"):
-        rendering.generated_image_for("nowhere", profile="season")
+    with pytest.raises(TypeError, match="colour"):
+        rendering.generated_image_for("nowhere", colour="blue")
 
 
 # --- a use like any other -----------------------------------------------------------------------
@@ -204,12 +205,7 @@ def test_a_picture_in_a_place_is_used(settings: Any) -> None:
 
 
 def editor(*codenames: str) -> Client:
-    user = User.objects.create_user(f"user{User.objects.count()}", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-    assert user.user_permissions.count() == len(codenames)
-    client = Client()
-    client.force_login(user)
-    return client
+    return client_of(staff(*codenames))
 
 
 @pytest.fixture
@@ -235,10 +231,6 @@ def making(prompt: str = "A harbour at night", **changes: Any) -> dict[str, Any]
         "image-request": str(uuid.uuid4()),
     }
     return form(**wish, **changes)
-
-
-def text(response: Any) -> str:
-    return " ".join(response.content.decode().split())
 
 
 @pytest.mark.parametrize(
@@ -330,7 +322,7 @@ def test_a_picture_is_uploaded(client: Client, settings: Any, tmp_path: Any) -> 
     [
         ({"name": ""}, "This field is required."),
         ({"key": "no key!"}, "Enter a valid “slug”"),
-        ({"key": "taken"}, "Fixed place with this Key already exists."),
+        ({"key": "taken"}, "There is a place with this key already."),
         ({"image-clear": "on", "image": "77"}, "only one of these"),
     ],
 )

@@ -12,21 +12,8 @@ from django.test import Client
 from ideogram_django import lifecycle
 from ideogram_django.models import Charge, GeneratedImage
 from ideogram_django.statuses import ErrorCode, Status
-from tests.test_admin import (
-    ADD,
-    ADDING,
-    CHANGE,
-    SPEND,
-    VIEW,
-    client_of,
-    draft,
-    form,
-    page,
-    picture,
-    staff,
-    step_url,
-    text,
-)
+from tests.people import ADDING, CHANGE, SPEND, VIEW, client_of, staff, text
+from tests.test_admin import ADD, draft, form, page, picture, step_url
 from tests.test_sheet import fail, press, sheet, sheet_url
 
 pytestmark = pytest.mark.django_db

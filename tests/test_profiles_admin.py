@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from django import forms
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -29,6 +29,7 @@ from ideogram_django.models import (
 from ideogram_django.profiles.models import sample_subjects
 from tests.magazine.forms import ArticleForm
 from tests.magazine.models import Article
+from tests.people import client_of, staff
 
 pytestmark = pytest.mark.django_db
 
@@ -51,14 +52,6 @@ def season(**values: Any) -> PromptProfile:
     profile, _made = PromptProfile.objects.get_or_create(name="season")
     profile.revise(**{**WORDS, "style_type": "DESIGN", **values})
     return profile
-
-
-def staff(*codenames: str) -> Client:
-    user = User.objects.create_user(f"user{User.objects.count()}", password="x", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def page(profile: PromptProfile) -> str:
@@ -184,7 +177,7 @@ def test_the_name_stays_and_what_pictures_remember_is_not_deleted(admin_client: 
 
 def test_who_may_only_look_sees_the_versions_and_no_form() -> None:
     profile = season()
-    client = staff("view_promptprofile")
+    client = client_of(staff("view_promptprofile"))
     body = text(client.get(page(profile)))
     assert "Version 1" in body
     assert "Risograph print." in body
@@ -304,12 +297,15 @@ def test_samples_need_the_right_to_spend() -> None:
     profile = season()
     url = f"{PROFILES}{profile.pk}/sample-sheet/"
     form = {"request_id": str(uuid.uuid4()), "version": "1", "price": "0.12 USD"}
-    editor = staff("view_promptprofile", "change_promptprofile")
+    editor = client_of(staff("view_promptprofile", "change_promptprofile"))
     assert "Make a sample sheet" not in text(editor.get(page(profile)))
     assert editor.post(url, form).status_code == 403
-    stranger = staff("generate_generatedimage")
+    stranger = client_of(staff("generate_generatedimage"))
     assert stranger.post(url, form).status_code == 403
-    assert staff("view_promptprofile", "generate_generatedimage").get(url).status_code == 405
+    assert (
+        client_of(staff("view_promptprofile", "generate_generatedimage")).get(url).status_code
+        == 405
+    )
     assert GeneratedImage.objects.count() == 0
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
 
 from ideogram_django.forms import prompts
 from tests.magazine.models import Article, Author, Page
@@ -86,3 +87,93 @@ def test_a_default_fills_a_hole() -> None:
 
 def test_people_read_the_name_of_the_column() -> None:
     assert prompts.title(Page, "article.author.name|lower") == "Article (author (name))"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "title.__class__",
+        "__class__",
+        "__class__.__init__.__globals__",
+        "title.__class__.__mro__",
+        "_meta.model",
+        "_state.db",
+        "objects",
+        "pk",
+        "pages",
+        "author.articles",
+        "delete",
+        "author.delete",
+        "get_absolute_url",
+        "cover.url",
+    ],
+)
+def test_nothing_but_columns_is_ever_read(name: str) -> None:
+    article = Article(title=TITLE, author=Author(name="Ada"))
+    assert prompts.gaps(f"{{{name}}}") == (name,)
+    assert prompts.unknown(f"{{{name}}}", Article) == [name]
+    with pytest.raises(LookupError):
+        prompts.fill(f"{{{name}}}", article)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "{title!r}",
+        "{title:>9999999}",
+        "{title[0]}",
+        "{0}",
+        "{}",
+        "{{title}",
+        "{title",
+        "{% debug %}",
+        "%(title)s %s",
+        "{title()}",
+        "{title|lower()}",
+        "{ title }",
+    ],
+)
+def test_other_braces_are_words_and_cost_nothing(words: str) -> None:
+    article = Article(title="TITLE")
+    filled = prompts.fill(words, article)
+    assert filled == words.replace("{title}", "TITLE")
+
+
+def test_no_template_that_people_write_reads_a_password() -> None:
+    entry = LogEntry(user=User(username="ada", password="pbkdf2$secret"))
+    assert prompts.fill("{user.username}", entry) == "ada"
+    assert prompts.unknown("{user.password}", LogEntry) == ["user.password"]
+    with pytest.raises(LookupError):
+        prompts.fill("{user.password|lower}", entry)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Poster: trains, by Ada!", []),
+        ("Poster: , by Ada!", ["title"]),
+        ("Poster: trains, by !", ["author.name"]),
+        ("Poster: , by  !", ["title", "author.name"]),
+        ("Poster: a, by b, by c!", []),
+        ("Poster: , by , by !", ["title"]),
+        ("Poster: trains, by Ada", []),
+        ("A poster of trains, by Ada!", []),
+        ("Poster: !", []),
+        ("", []),
+    ],
+)
+def test_which_gaps_were_filled_with_nothing(text: str, found: list[str]) -> None:
+    assert prompts.guessed_empty("Poster: {title}, by {author.name}!", text) == found
+
+
+def test_gaps_side_by_side() -> None:
+    assert prompts.guessed_empty("{title}{body}", "") == ["title", "body"]
+    assert prompts.guessed_empty("{title}", "x") == []
+    assert prompts.guessed_empty("{title}", " ") == ["title"]
+    assert prompts.guessed_empty("no gaps", "no gaps") == []
+
+
+def test_many_gaps_and_a_text_that_nearly_fits_keep_nobody_waiting() -> None:
+    """As one pattern with six open ends it took hours, in the middle of saving a form."""
+    gap = "{title}, {body}, {author.name}, {title}, {body}, {author.name}, painting"
+    assert prompts.guessed_empty(gap, "a, b, " * 20_000 + "illustration") == []

@@ -6,36 +6,22 @@ import re
 from pathlib import Path
 
 import pytest
+from django.dispatch import Signal
 
 import ideogram_django
-from ideogram_django import conf
+from ideogram_django import conf, signals
 
 PACKAGE = Path(ideogram_django.__file__).parent
 ROOT = PACKAGE.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 WALK = (ROOT / "docs/editors.md").read_text(encoding="utf-8")
 IMAGES = ROOT / "docs/images"
-CHECK_IDS = sorted(
-    {
-        found
-        for path in PACKAGE.rglob("*.py")
-        # As the checks give them, not as a comment or the doctor mentions them.
-        for found in re.findall(r'id="(ideogram_django\.[EW]\d+)"', path.read_text("utf-8"))
-    }
-)
 COMMANDS = sorted(path.stem for path in (PACKAGE / "management/commands").glob("ideogram_*.py"))
 
 
 @pytest.mark.parametrize("name", conf.NAMES)
 def test_every_setting_is_named(name: str) -> None:
     assert re.search(rf"`[\"']?{name}[\"']?`", README), name
-
-
-@pytest.mark.parametrize("check_id", CHECK_IDS)
-def test_every_check_is_named(check_id: str) -> None:
-    """In full, or by its number alone in a table that says whose it is."""
-    number = check_id.rpartition(".")[2]
-    assert re.search(rf"`(ideogram_django\.)?{number}`", README), check_id
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -48,11 +34,6 @@ def test_every_command_that_is_named_exists() -> None:
     assert named <= set(COMMANDS)
 
 
-def test_every_check_that_is_named_exists() -> None:
-    named = set(re.findall(r"ideogram_django\.[EW]\d+", README))
-    assert named <= set(CHECK_IDS)
-
-
 def test_every_setting_of_an_example_exists() -> None:
     """The keys of each ``IDEOGRAM_DJANGO = {…}`` that a reader may copy."""
     for block in re.findall(r"^IDEOGRAM_DJANGO = \{(.*?)^\}", README, re.DOTALL | re.MULTILINE):
@@ -61,7 +42,7 @@ def test_every_setting_of_an_example_exists() -> None:
 
 
 def test_the_fixtures_are_named() -> None:
-    for fixture in ("ideogram", "ideogram_server"):
+    for fixture in ("ideogram", "ideogram_instant", "ideogram_server", "ideogram_media"):
         assert re.search(rf"\b{fixture}\b", README)
 
 
@@ -104,6 +85,17 @@ def test_every_button_of_the_walk_has_that_name() -> None:
 def test_the_pictures_that_are_shown_are_those_that_exist() -> None:
     shown = set()
     for path in [ROOT / "README.md", *ROOT.glob("docs/*.md"), ROOT / "example_project/README.md"]:
-        shown.update(re.findall(r"images/([\w-]+\.png)", path.read_text("utf-8")))
+        shown.update(re.findall(r"images/([\w-]+\.(?:png|svg))", path.read_text("utf-8")))
     assert shown == {path.name for path in IMAGES.iterdir()}
     assert [path.name for path in IMAGES.iterdir() if path.stat().st_size > 400_000] == []
+
+
+@pytest.mark.parametrize("name", sorted(vars(signals)))
+def test_every_signal_is_named(name: str) -> None:
+    if isinstance(getattr(signals, name), Signal):
+        assert f"`{name}`" in README
+
+
+def test_it_stays_one_page() -> None:
+    """What is longer than a word or two belongs into docs/."""
+    assert len(README.splitlines()) <= 510

@@ -24,7 +24,6 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from PIL import Image
 
 from ideogram_django import conf
 from ideogram_django.drains import retention
@@ -32,6 +31,7 @@ from ideogram_django.models import Charge, GeneratedImage, Run, StoredObject
 from ideogram_django.recipes import exporting, lines
 from ideogram_django.statuses import Status
 from ideogram_django.testing import Ideogram
+from tests.pictures import png
 
 pytestmark = pytest.mark.django_db
 
@@ -72,12 +72,6 @@ def take_in(path: Path | str, *arguments: str) -> str:
     out = io.StringIO()
     call_command("ideogram_import", str(path), *arguments, stdout=out, stderr=out)
     return out.getvalue()
-
-
-def png(color: str = "navy", size: tuple[int, int] = (400, 300)) -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", size, color).save(file, "PNG")
-    return file.getvalue()
 
 
 def entry(content: bytes | None = None, **changes: Any) -> Entry:
@@ -454,6 +448,8 @@ def test_failures_stay_behind_and_own_work_without_a_file_is_lost(
         (entry(profile="season"), "belong together"),
         (entry(created_at="2026-01-01T00:00:00"), "no time with a zone"),
         (entry(created_at="2026-13-01T00:00:00Z"), "no time with a zone"),
+        (entry(created_at="0001-01-01T00:00:00+14:00"), "no time at which"),
+        (entry(created_at="9999-12-31T23:59:59-14:00"), "no time at which"),
         (entry(sha256="A" * 64), "no SHA-256"),
         (entry(file="../secret.png"), "leads out of its folder"),
         (entry(file="a/../../secret.png"), "leads out of its folder"),

@@ -16,9 +16,9 @@ from django.urls import clear_url_caches
 from ideogram_django.models import Charge, GeneratedImage, SpendingLimit
 from ideogram_django.statuses import Status
 from ideogram_django.testing import Ideogram
+from tests.people import SPEND, VIEW, staff
 from tests.shown_files import page, written
 from tests.test_as_dict import KEYS, RUN_KEYS
-from tests.test_make import SPEND, VIEW, staff
 
 rest = pytest.importorskip(
     "rest_framework.test", reason="Django REST framework is not installed; it is in the test extra"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
@@ -32,6 +32,7 @@ from ideogram_django.models import (
 )
 from ideogram_django.statuses import Status
 from tests.magazine.models import Article, Author
+from tests.people import SPEND, client_of, staff, text
 
 pytestmark = pytest.mark.django_db
 
@@ -39,26 +40,8 @@ RUNS = "/admin/ideogram_django/run/"
 ADD = f"{RUNS}add/"
 GALLERY = "/admin/ideogram_django/generatedimage/"
 ARTICLES = "/admin/magazine/article/"
-SPEND = "generate_generatedimage"
 DRAFT = Decimal("0.03")
 HOSTILE = """<script>alert(1)</script> {{ x }} "x" onerror='y' %(count)s & ü"""
-
-
-def staff(*codenames: str) -> User:
-    user = User.objects.create_user(f"user{User.objects.count()}", password="x", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-    assert user.user_permissions.count() == len(codenames)
-    return user
-
-
-def client_of(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-def text(response: Any) -> str:
-    return " ".join(response.content.decode().split())
 
 
 def page(run: Run) -> str:
@@ -69,9 +52,14 @@ def step(client: Client, run: Run, name: str, **data: Any) -> Any:
     return client.post(f"{RUNS}{run.pk}/step/", {"step": name, **data}, follow=True)
 
 
-def start(client: Client, run: Run) -> Any:
+def press(client: Client, run: Run, name: str) -> Any:
+    """A button with a price, sent with what the page says."""
     shown = re.search(r'name="total" value="([^"]+)"', text(client.get(page(run))))
-    return step(client, run, "start", total=shown[1] if shown else "")
+    return step(client, run, name, total=shown[1] if shown else "")
+
+
+def start(client: Client, run: Run) -> Any:
+    return press(client, run, "start")
 
 
 def form(content: str | bytes, **changes: Any) -> dict[str, Any]:
@@ -99,11 +87,6 @@ def again(run: Run) -> Run:
 @pytest.fixture
 def editor() -> User:
     return staff(SPEND, "view_generatedimage")
-
-
-@pytest.fixture
-def browser(editor: User) -> Client:
-    return client_of(editor)
 
 
 # --- who may what -------------------------------------------------------------------------------
@@ -144,6 +127,34 @@ def test_who_may_change_runs_brakes_them_and_spends_nothing(editor):
     assert step(guard, run, "resume").status_code == 403
     guard.post(f"{RUNS}{run.pk}/stop/")
     assert again(run).state == Run.State.STOPPED
+
+
+def test_who_may_spend_and_only_view_others_spends_on_none_of_theirs(editor):
+    """A run counts against the limits of the one who asked for it."""
+    run = prepared(editor, ceiling=DRAFT)
+    viewer = client_of(staff("view_run", SPEND))
+    body = text(viewer.get(page(run)))
+    assert "4 pictures to be made" in body
+    assert "Start ·" not in body
+    assert "Save the ceiling" not in body
+    steps = ("start", "pause", "resume", "ceiling", "raise", "again", "discard")
+    for name in steps:
+        assert step(viewer, run, name, total="0.120000", ceiling="9").status_code == 403
+    assert viewer.post(f"{RUNS}{run.pk}/stop/").status_code == 403
+    assert (again(run).state, again(run).ceiling) == (Run.State.PREPARED, DRAFT)
+    chief = client_of(staff("view_run", "change_run", SPEND))
+    start(chief, run)
+    assert again(run).state == Run.State.RUNNING
+
+
+def test_a_start_at_another_price_than_the_button_said_is_not_one(browser, editor, settings):
+    run = prepared(editor)
+    shown = re.search(r'name="total" value="([^"]+)"', text(browser.get(page(run))))
+    settings.IDEOGRAM_DJANGO = {**settings.IDEOGRAM_DJANGO, "PRICES": {"ideogram-v4-turbo": 5}}
+    body = text(step(browser, run, "start", total=shown[1]))
+    assert "Something changed meanwhile." in body
+    assert "Start · $0.20" in body
+    assert (again(run).state, Charge.objects.count()) == (Run.State.PREPARED, 0)
 
 
 @pytest.mark.parametrize("path", ["", "add/", "1/change/", "1/step/", "1/stop/", "1/report/"])
@@ -271,9 +282,11 @@ def test_pause_and_go_on(browser, editor):
     start(browser, run)
     body = text(step(browser, run, "pause"))
     assert "Paused. Nothing more is started" in body
-    assert "Go on · $0.06" in body
+    assert "Go on · $0.12" in body  # nothing was sent yet
     assert again(run).state == Run.State.PAUSED
-    body = text(step(browser, run, "resume"))
+    assert "Something changed meanwhile." in text(step(browser, run, "resume", total="0.03"))
+    assert again(run).state == Run.State.PAUSED
+    body = text(press(browser, run, "resume"))
     assert "The run goes on." in body
     assert "by now" in text(step(browser, run, "resume"))
 
@@ -441,6 +454,17 @@ def test_hostile_words_are_only_words(browser, editor):
         assert "&lt;script&gt;alert(1)" in body
 
 
+def test_each_page_has_its_path_and_its_buttons_once(browser, editor):
+    """Django 6.1 keeps both elsewhere than Djangos before it."""
+    run = prepared(editor)
+    for path in (page(run), f"{RUNS}{run.pk}/stop/", f"{RUNS}{run.pk}/proposals/", ADD):
+        body = browser.get(path).content.decode()
+        assert body.count("Report as CSV") == (path == page(run))
+        assert len(re.findall(r'<(?:ol|div) class="breadcrumbs"', body)) == 1
+        if path not in (page(run), ADD):
+            assert re.search(rf'class="breadcrumbs".*href="{page(run)}".*aria-current', body, re.S)
+
+
 # --- the list, the gallery, the news ------------------------------------------------------------
 
 
@@ -512,6 +536,11 @@ def test_pages_ask_about_a_run_as_about_a_picture(browser, editor):
 class Asking(GenerateImagesMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     generate_images_field = "hero"
     generate_images_prompt = "{title|upper|truncatewords:2}, by {author.name}"
+
+
+class Secretive(Asking):
+    def get_queryset(self, request: Any) -> Any:
+        return super().get_queryset(request).exclude(title="Harbour")
 
 
 class Seasonal(GenerateImagesMixin, admin.ModelAdmin):  # type: ignore[type-arg]
@@ -640,7 +669,7 @@ def test_a_record_that_changed_meanwhile_is_told_and_kept(host, articles, publis
     assert "The record is gone." in shown
     body = decide(publisher, run, "approve", picture=[one.pk for one in images])
     assert "The picture was approved." in body
-    assert "It keeps what it has: Harbour." in body
+    assert f"They keep what they have: Harbour and {images[2].target_id}." in body
     assert heroes(articles[:2]) == [images[0], chosen]
 
 
@@ -673,6 +702,52 @@ def test_approving_needs_the_right_to_change_the_record(host, articles, publishe
     assert "Tick at least one" in decide(publisher, run, "approve")
     other = GeneratedImage.objects.get(prompt="Old")
     assert "Tick at least one" in decide(publisher, run, f"approve:{other.pk}")
+
+
+def test_a_record_that_is_gone_is_told_and_its_picture_can_be_put_aside(
+    host, articles, publisher, ideogram
+):
+    host(Asking)
+    confirm(publisher, select(publisher, articles[1:2]))
+    run = Run.objects.get()
+    (image,) = made(run, ideogram)
+    articles[1].delete()
+    assert "or is gone. It keeps what it has" in decide(publisher, run, f"approve:{image.pk}")
+    assert "Look at 1 proposal…" in text(publisher.get(page(run)))
+    assert "The picture was rejected." in decide(publisher, run, f"reject:{image.pk}")
+    assert "Look at 1 proposal…" not in text(publisher.get(page(run)))
+
+
+def test_records_that_their_own_admin_hides_are_neither_named_nor_changed(
+    host, articles, publisher, ideogram
+):
+    host(Asking)
+    confirm(publisher, select(publisher, articles))
+    run = Run.objects.get()
+    images = made(run, ideogram)
+    host(Secretive)
+    other = client_of(staff("view_run", "view_article", "change_article"))
+    shown = text(other.get(f"{RUNS}{run.pk}/proposals/"))
+    assert shown.count("You may not see this record.") == 1
+    # Its prompt is the run's, which whoever may view runs sees.
+    assert "<strong>Harbour</strong>" not in shown
+    refused = other.post(f"{RUNS}{run.pk}/proposals/", {"step": f"approve:{images[1].pk}"})
+    assert refused.status_code == 403
+    refused = other.post(f"{RUNS}{run.pk}/proposals/", {"step": f"reject:{images[1].pk}"})
+    assert refused.status_code == 403
+    decide(other, run, "approve", picture=[one.pk for one in images])
+    assert heroes(articles) == [images[0], None, images[2]]
+
+
+@pytest.mark.parametrize("key", ["9" * 25, "9" * 5000, "-1", "1e3", "٣", "", "x"])
+def test_what_is_no_key_is_no_proposal(host, articles, publisher, ideogram, key):
+    host(Asking)
+    confirm(publisher, select(publisher, articles[1:2]))
+    run = Run.objects.get()
+    made(run, ideogram)
+    assert "Tick at least one" in decide(publisher, run, f"approve:{key}")
+    assert "Tick at least one" in decide(publisher, run, "reject", picture=[key])
+    assert heroes(articles)[1] is None
 
 
 def test_a_list_confirmed_twice_is_one_run(host, articles, publisher):

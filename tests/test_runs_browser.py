@@ -117,7 +117,7 @@ def test_without_the_script_everything_works_by_loading_again(visit: Visit) -> N
     run = Run.objects.get()
     window.get_by_role("button", name="Pause").click()
     assert Run.objects.get().state == Run.State.PAUSED
-    window.get_by_role("button", name="Go on · $0.03").click()
+    window.get_by_role("button", name="Go on · $0.06").click()
     finish(run)
     feed()
     window.reload()

@@ -19,19 +19,8 @@ from django.utils import timezone
 from ideogram_django.budget import ledger
 from ideogram_django.models import Charge, GeneratedImage, SpendingLimit
 from ideogram_django.statuses import ErrorCode, Status
-from tests.test_admin import (
-    ADD,
-    ADDING,
-    CHANGE,
-    GALLERY,
-    SPEND,
-    VIEW,
-    client_of,
-    form,
-    page,
-    staff,
-    text,
-)
+from tests.people import ADDING, CHANGE, SPEND, VIEW, client_of, staff, text
+from tests.test_admin import ADD, GALLERY, form, page
 
 pytestmark = pytest.mark.django_db
 
@@ -93,11 +82,6 @@ def editor() -> User:
     return staff(VIEW, CHANGE, ADDING, SPEND)
 
 
-@pytest.fixture
-def browser(editor: User) -> Client:
-    return client_of(editor)
-
-
 # --- who may look -------------------------------------------------------------------------------
 
 
@@ -153,8 +137,8 @@ def test_the_time_left_is_that_of_the_slowest(browser):
     response = browser.get(sheet_url(images[0]))
     summary = response.context["summary"]
     assert summary["slowest"] == images[0]
-    assert re.search(r"About \d+ seconds left\.", summary["sentence"])
-    assert summary["sentence"] in text(response)
+    assert re.search(r"^About \d+ seconds left\.$", summary["left"])
+    assert summary["left"] in text(response)
 
 
 def test_a_cancelled_one_costs_nothing_and_an_old_price_is_not_today_s(browser, settings):

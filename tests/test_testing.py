@@ -439,7 +439,7 @@ def test_finish_carries_runs_to_their_end(
     ideogram: Ideogram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However long: it gives up when nothing ends any more, not after some number of passes."""
-    monkeypatch.setattr("ideogram_django.testing.MOST_PASSES", 4)
+    monkeypatch.setattr("ideogram_django.testing.kit.MOST_PASSES", 4)
     prompts = [{"prompt": f"Harbour {number}"} for number in range(5)]
     run = Run.objects.prepare(prompts, name="Harbours", at_once=1)
     ideogram.finish()

@@ -69,17 +69,21 @@ def test_from_four_drafts_to_a_final(page: Page, axe: Any) -> None:
     from playwright.sync_api import expect
 
     page.goto(f"{PICTURES}add/")
+    expect(page.get_by_role("heading", name="Make pictures")).to_be_visible()
     wrong = [f"make: {it}" for it in faults(page, axe)]
     page.fill("[name=prompt]", PROMPT)
     page.get_by_role("button", name="Make 4 drafts · $0.12").click()
 
     page.wait_for_url("**/sheet/**")
+    expect(page.get_by_role("heading", name="Contact sheet")).to_be_visible()
+    expect(page.get_by_text("4 pictures are being made.")).to_be_visible()
     cards = page.locator("#ideogram-sheet-cards")
     expect(cards.get_by_role("radio")).to_have_count(4, timeout=PATIENCE)
     wrong += [f"sheet: {it}" for it in faults(page, axe)]
     page.get_by_role("radio", name="Picture 2").check()
     page.get_by_role("button", name="Pick this one").click()
     expect(page.get_by_role("button", name="Take back")).to_be_visible()
+    expect(page.locator("[data-ideogram-messages]")).to_have_text("Picture 2 is picked.")
     page.get_by_role("button", name="Finish on Quality · $0.10").click()
     final = page.locator("#ideogram-sheet-finals")
     expect(final.locator("img")).to_have_count(1, timeout=PATIENCE)

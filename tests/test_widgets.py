@@ -13,10 +13,10 @@ from django.utils import translation
 from pytest_django import DjangoAssertNumQueries
 
 from ideogram_django.budget.amounts import price_text
-from ideogram_django.models import GeneratedImage
 from ideogram_django.widgets import GeneratedImageWidget, Submitted
 from tests.magazine.forms import ArticleForm, PlainForm
 from tests.magazine.models import Article
+from tests.pictures import finished
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.magazine.urls")]
 
@@ -26,12 +26,6 @@ def editor() -> User:
     user = User.objects.create_user("editor")
     user.user_permissions.set(Permission.objects.filter(content_type__model="generatedimage"))
     return User.objects.get(pk=user.pk)
-
-
-def finished(**columns: Any) -> GeneratedImage:
-    return GeneratedImage.objects.create(
-        **{"prompt": "A lake", "status": "completed", "uploaded": True, "file": "a.png", **columns}
-    )
 
 
 class Elements(HTMLParser):
@@ -100,7 +94,8 @@ def test_ids_can_be_renamed_with_their_form(editor: User) -> None:
     """A formset's clone renames ids, names and "for", and no other reference to an id."""
     elements = Elements(html_of(PlainForm(prefix="pages-__prefix__", user=editor), "picture"))
     ids = [str(attrs["id"]) for attrs in elements.having("id")]
-    assert ids == [f"id_pages-__prefix__-picture{part}" for part in ("", "-prompt", "-drafts")]
+    parts = ("", "-prompt", "-left", "-drafts")
+    assert ids == [f"id_pages-__prefix__-picture{part}" for part in parts]
     assert [attrs["for"] for attrs in elements.having("for")] == [ids[1]]
     for attribute in ("aria-labelledby", "aria-describedby", "aria-controls"):
         assert elements.having(attribute) == []
@@ -224,9 +219,9 @@ def test_rendering_a_field_asks_for_its_picture_once(
     plain = Article.objects.get()
     joined = Article.objects.select_related("hero__replaces").get()
 
-    with django_assert_num_queries(2):  # the picture, and those around it
+    with django_assert_num_queries(3):  # the picture, and those around it; the limits
         html_of(ArticleForm(instance=plain, user=editor))
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):
         html_of(ArticleForm(instance=joined, user=editor))
 
 

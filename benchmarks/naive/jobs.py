@@ -49,3 +49,9 @@ def submit_and_poll(pk: int) -> None:
     picture.status = job["status"].lower()
     picture.finished_at = timezone.now()
     picture.save()
+
+
+def fetch(pk: int, url: str) -> None:
+    """After a webhook: bring the file home, all of it through memory."""
+    picture = Picture.objects.get(pk=pk)
+    picture.image.save(f"{pk}.png", ContentFile(requests.get(url, timeout=60).content))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
+from ideogram_django.fields import GeneratedImageField
+
 
 class Picture(models.Model):
     """A picture that is wanted, being made, or there."""
@@ -31,3 +33,20 @@ class Picture(models.Model):
 
     def __str__(self) -> str:
         return self.prompt[:60]
+
+
+class Article(models.Model):
+    """A record of the site, with a picture in this app's way and in the usual one."""
+
+    title = models.CharField(max_length=200)
+    hero = GeneratedImageField(prompt_template="{title}")
+    picture = models.ImageField(upload_to="naive/", blank=True)
+
+    objects: models.Manager[Article] = models.Manager()
+
+    class Meta:
+        app_label = "naive"
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.title

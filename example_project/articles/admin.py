@@ -2,7 +2,7 @@ from django.apps import apps
 from django.contrib import admin
 
 from articles.models import Article
-from ideogram_django.admin import GenerateImagesMixin
+from ideogram_django.admin import GenerateImagesMixin, OutOfDate, OutOfDateFilter
 
 if apps.is_installed("unfold"):
     from unfold.admin import ModelAdmin
@@ -14,8 +14,8 @@ else:
 
 @admin.register(Article)
 class ArticleAdmin(GenerateImagesMixin, ModelAdmin):
-    list_display = ["title", "author", "published_at", "hero"]
-    list_select_related = ["hero"]
+    list_display = ["title", OutOfDate("hero"), "author", "published_at"]
+    list_filter = [("hero", OutOfDateFilter)]
     search_fields = ["title", "standfirst", "body"]
     prepopulated_fields = {"slug": ["title"]}
     generate_images_field = "hero"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -19,16 +18,15 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf, lifecycle, wording
-from ideogram_django.admin import frozen
+from ideogram_django.admin import actionplans, frozen
 from ideogram_django.admin.base import PictureAdmin, may_generate, who
 from ideogram_django.admin.limits import standing
 from ideogram_django.admin.nextsteps import VARIATIONS
-from ideogram_django.admin.offers import better, offers, request_of, total
+from ideogram_django.admin.offers import total
 from ideogram_django.admin.steps import log_made, log_step
-from ideogram_django.budget import ledger, limits
-from ideogram_django.lifecycle.steering import fetched_free, may_cost_again, waits_for_refund
+from ideogram_django.budget import limits
+from ideogram_django.lifecycle.steering import fetched_free
 from ideogram_django.models import GeneratedImage
-from ideogram_django.statuses import Status
 
 SHOWN = 60
 """Pictures that a confirm page shows one by one."""
@@ -36,46 +34,10 @@ SHOWN = 60
 TITLES = {
     "generate": _("Make the selected drafts?"),
     "retry": _("Try the selected pictures again?"),
-    "variations": _("Make variations of the selected pictures?"),
-    "balanced": _("Make the selected pictures again on Balanced?"),
-    "quality": _("Make the selected pictures again on Quality?"),
+    "variations": _("Make more like the selected pictures?"),
+    "balanced": _("Finish the selected pictures on Balanced?"),
+    "quality": _("Finish the selected pictures on Quality?"),
 }
-
-
-@dataclass(slots=True)
-class Plan:
-    """What an action would do now, worked out afresh for each look and for the deed."""
-
-    action: str
-    rows: list[tuple[GeneratedImage, list[dict[str, Any]], ledger.Price | None]] = field(
-        default_factory=list
-    )
-    """Pictures with the requests that would be made from them, and the price of each."""
-    skipped: list[tuple[GeneratedImage, str]] = field(default_factory=list)
-    charged_before: int = 0
-
-    @property
-    def count(self) -> int:
-        return sum(max(len(requests), 1) for _image, requests, _price in self.rows)
-
-    @property
-    def prices(self) -> list[ledger.Price]:
-        return [
-            price
-            for _image, requests, price in self.rows
-            if price is not None
-            for _one in range(max(len(requests), 1))
-        ]
-
-    @property
-    def fingerprint(self) -> str:
-        return frozen.fingerprint(
-            [self.action]
-            + [
-                (image.pk, image.attempt, image.prompt, len(r), price)
-                for image, r, price in self.rows
-            ]
-        )
 
 
 class PictureActions(PictureAdmin):
@@ -95,15 +57,15 @@ class PictureActions(PictureAdmin):
     def try_again(self, request: HttpRequest, queryset: QuerySet[GeneratedImage]) -> Any:
         return self._ask(request, queryset, "retry")
 
-    @admin.action(description=_("Make variations…"), permissions=["generate"])
+    @admin.action(description=_("More like this…"), permissions=["generate"])
     def make_variations(self, request: HttpRequest, queryset: QuerySet[GeneratedImage]) -> Any:
         return self._ask(request, queryset, "variations")
 
-    @admin.action(description=_("Make again on Balanced…"), permissions=["generate"])
+    @admin.action(description=_("Finish on Balanced…"), permissions=["generate"])
     def again_on_balanced(self, request: HttpRequest, queryset: QuerySet[GeneratedImage]) -> Any:
         return self._ask(request, queryset, "balanced")
 
-    @admin.action(description=_("Make again on Quality…"), permissions=["generate"])
+    @admin.action(description=_("Finish on Quality…"), permissions=["generate"])
     def again_on_quality(self, request: HttpRequest, queryset: QuerySet[GeneratedImage]) -> Any:
         return self._ask(request, queryset, "quality")
 
@@ -142,7 +104,7 @@ class PictureActions(PictureAdmin):
             messages.info(request, gettext("This was done already, and only once."))
             return HttpResponseRedirect(kept.done)
         settings = conf.current()
-        plan = self.plan(request, kept, settings)
+        plan = actionplans.plan(self.get_queryset(request), kept, settings)
         problems: list[str] = []
         if request.method == "POST" and plan.rows:
             if request.POST.get("fingerprint") != plan.fingerprint:
@@ -160,35 +122,8 @@ class PictureActions(PictureAdmin):
                     return HttpResponseRedirect(url)
         return self._confirm_page(request, kept, plan, settings, problems)
 
-    def plan(
-        self, request: HttpRequest, kept: frozen.FrozenList, settings: conf.AppSettings
-    ) -> Plan:
-        """What of the list can still be done. Writes nothing."""
-        attempts = dict(kept.rows)
-        pictures = (
-            self.get_queryset(request)
-            .filter(pk__in=attempts)
-            .select_related("charge", "requested_by")
-        )
-        plan = Plan(action=kept.action)
-        available = {offer.model.id: offer for offer in offers(settings)}
-        for image in pictures.order_by("pk"):
-            reason, requests, model_id = _wish(image, kept.action, attempts[image.pk], settings)
-            offer = available.get(model_id)
-            price = offer.price(image.rendering_speed) if offer else None
-            free = kept.action == "retry" and fetched_free(image)
-            if not reason and price is None and not free:
-                reason = gettext("Its model is no longer offered.")
-            if reason:
-                plan.skipped.append((image, reason))
-                continue
-            plan.rows.append((image, requests, None if free else price))
-            if kept.action == "retry" and not free and may_cost_again(image):
-                plan.charged_before += 1
-        return plan
-
     def _carry_out(
-        self, request: HttpRequest, kept: frozen.FrozenList, plan: Plan
+        self, request: HttpRequest, kept: frozen.FrozenList, plan: actionplans.Plan
     ) -> Sequence[GeneratedImage]:
         images = [image for image, _requests, _price in plan.rows]
         told = "again" if kept.action in ("balanced", "quality") else kept.action
@@ -224,7 +159,7 @@ class PictureActions(PictureAdmin):
         self,
         request: HttpRequest,
         kept: frozen.FrozenList,
-        plan: Plan,
+        plan: actionplans.Plan,
         settings: conf.AppSettings,
         problems: list[str],
     ) -> HttpResponse:
@@ -275,37 +210,3 @@ class PictureActions(PictureAdmin):
                 "media": self.media,
             },
         )
-
-
-def _wish(
-    image: GeneratedImage, action: str, attempt: int, settings: conf.AppSettings
-) -> tuple[str, list[dict[str, Any]], str]:
-    """Why not, or the requests to be made, and the model that decides the price."""
-    if image.uploaded:
-        return gettext("It was uploaded, not made."), [], ""
-    if action == "generate":
-        reason = "" if image.status == Status.DRAFT else gettext("It is not a draft.")
-        return reason, [], image.model
-    if action == "retry":
-        return _why_not_again(image, attempt), [], image.model
-    if action == "variations":
-        return "", [request_of(image, with_seed=False)] * VARIATIONS, image.model
-    targets: Mapping[str, str] = {
-        offer.model.tier: offer.model.id for offer in better(image, settings)
-    }
-    model_id = targets.get(action, "")
-    if not model_id:
-        return gettext("It was made on this model."), [], ""
-    return "", [request_of(image, model_id)], model_id
-
-
-def _why_not_again(image: GeneratedImage, attempt: int) -> str:
-    """Why this picture is left out when others are tried again; empty if it is not."""
-    advice = wording.advice(image)
-    if advice is None or image.attempt != attempt:
-        return gettext("It did not fail, or is being tried again.")
-    if not advice.again:
-        return f"{image.error_message} {advice.hint}"
-    if waits_for_refund(image):
-        return wording.charged(image)
-    return ""

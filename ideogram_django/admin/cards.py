@@ -14,7 +14,7 @@ from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.db.models import Count
 from django.http import HttpRequest
 from django.urls import NoReverseMatch
-from django.utils.text import get_text_list
+from django.utils.text import Truncator, get_text_list
 from django.utils.translation import gettext, ngettext
 
 from ideogram_django import wording
@@ -37,6 +37,8 @@ class Card:
     """Where the missing alternative text can be given."""
     step_url: str = ""
     value: Any = None
+    name: str
+    """What it is called where somebody cannot see it."""
     model: str
     price: str
     sentence: str
@@ -56,6 +58,7 @@ def card_of(image: GeneratedImage) -> Card:
 def make_card(image: GeneratedImage, *, sentence: str, **facts: Any) -> Card:
     return Card(
         image=image,
+        name=Truncator(str(image)).chars(60),
         model=wording.model_label(image.model),
         price=price_text(image),
         sentence=sentence,
@@ -118,7 +121,11 @@ class PictureList(ChangeList):
         # The numbers in ?o= count the list's columns; the grid has others, and none to press.
         if is_grid(request):
             self.params.pop(ORDER_VAR, None)
-        return super().get_ordering(request, queryset)
+        ordering: Any = super().get_ordering(request, queryset)
+        if list(ordering) == ["-id"] and any(name.startswith("created_at") for name in request.GET):
+            # The same order, as the index over the times has it: no sorting of a whole year.
+            return ["-created_at", "-id"]
+        return ordering
 
     def ideogram_look_up(self, *, pause: str) -> None:
         """Everything about the pictures of this page, in a fixed number of queries.
@@ -135,6 +142,8 @@ class PictureList(ChangeList):
             image.ideogram_card = card  # type: ignore[attr-defined]
             self.ideogram_cards.append(card)
         self.ideogram_total = total_text(images)
+        if self.ideogram_grid:  # the cards say it all; cells that nobody sees need not be made
+            self.list_display = [one for one in self.list_display if one == "action_checkbox"]
 
     def _card(self, image: GeneratedImage, sentence: str, siblings: int) -> Card:
         filters: Any = {"preserved_filters": self.preserved_filters, "opts": self.opts}

@@ -125,7 +125,7 @@ class Contents:
             "failed": self.facts["failed"],
             "waiting": self.count - self.facts["finished"] - self.facts["saved"],
             "slowest": self._slowest,
-            "sentence": self._sentence(self._slowest) if self._slowest else "",
+            "left": wording.remaining(self._slowest, self._typical) if self._slowest else "",
         }
 
     def shape(self) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.text import capfirst
@@ -23,6 +24,8 @@ FOLDED = "admin/ideogram_django/filter.html"
 """The template of filters that stay folded until they are used: eight lists are a long page."""
 FEW_PEOPLE = 12
 OWN_WORK = "own"
+NEWEST = 1000
+"""Pictures whose models, styles, shapes and makers are offered as filters."""
 
 Choices = list[tuple[str, str]]
 Pictures = QuerySet[GeneratedImage]
@@ -91,7 +94,7 @@ class ErrorFilter(_Filter):
         return [(value, str(ErrorCode(value).label))]
 
     def condition(self, request: HttpRequest, value: str) -> Q | None:
-        return Q(error_code=value)
+        return Q(error_code=value) & ~Q(error_code="")  # what the index is about
 
 
 class StatusFilter(_Filter):
@@ -198,7 +201,7 @@ class ProfileFilter(_Filter):
         return [(one, one) for one in dict.fromkeys([*names, *([value] if value else [])])]
 
     def condition(self, request: HttpRequest, value: str) -> Q | None:
-        return Q(profile=value)
+        return Q(profile=value) & ~Q(profile="")  # what the index is about
 
 
 class VersionFilter(_Filter):
@@ -222,16 +225,20 @@ class VersionFilter(_Filter):
 
 
 class _ValueFilter(_Filter):
-    """One column's values, where pictures differ in it: only those that some picture has."""
+    """One column's values, where pictures differ in it: those of the newest, and the chosen one."""
 
     column = ""
     number = 0
-    """The column's place in what :func:`_requests` gives."""
+    """The column's place in what :func:`_newest` gives."""
     template = FOLDED
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        values = {one[self.number] for one in _requests(request, model_admin)}
-        return list(dict(self.offered(values)).items()) if len(values) > 1 else []
+        values = {one[self.number] for one in _newest(request, model_admin)}
+        found = dict(self.offered(values)) if len(values) > 1 else {}
+        chosen = self.value()
+        if chosen and chosen not in found:  # older pictures may have it
+            found |= dict(self.offered({*values, chosen}))
+        return list(found.items())
 
     def offered(self, values: set[str]) -> Iterator[tuple[str, str]]:
         """Value and label for each; repeated ones fall together."""
@@ -279,17 +286,18 @@ class ShapeFilter(_ValueFilter):
             yield shape, shape
 
 
-def _requests(request: Any, model_admin: Any) -> list[tuple[str, str, str]]:
-    """Model, style and shape, each combination once: one query for the three filters of a page.
+def _newest(request: Any, model_admin: Any) -> list[tuple[str, str, str, Any]]:
+    """Model, style, shape and maker of the newest pictures, each combination once.
 
-    It reads the index over these columns and no row.
+    One query for all filters of a page, whose cost does not grow with the gallery. What only older
+    pictures have is not offered, but found all the same.
     """
-    key = "_ideogram_requests"
+    key = "_ideogram_newest"
     if not hasattr(request, key):
-        rows = model_admin.get_queryset(request).order_by()
-        columns = rows.values_list("model", "style_type", "aspect_ratio")
-        setattr(request, key, list(columns.distinct()))
-    found: list[tuple[str, str, str]] = getattr(request, key)
+        rows = model_admin.get_queryset(request).order_by("-pk")
+        columns = rows.values_list("model", "style_type", "aspect_ratio", "requested_by")
+        setattr(request, key, list(dict.fromkeys(columns[:NEWEST])))
+    found: list[tuple[str, str, str, Any]] = getattr(request, key)
     return found
 
 
@@ -310,14 +318,22 @@ class WhoFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         mine = [("me", gettext("Me"))]
-        rows = model_admin.get_queryset(request).order_by()
-        makers = set(rows.values_list("requested_by", flat=True).distinct()[: FEW_PEOPLE + 2])
-        if len(makers) < 2:  # everything is one person's, or nobody's
+        makers = {maker for *_request, maker in _newest(request, model_admin)}
+        chosen = self._chosen()
+        if len(makers | chosen) < 2:  # everything is one person's, or nobody's
             return []
-        if len(makers - {None}) > FEW_PEOPLE:
-            return mine
-        others = get_user_model()._default_manager.filter(pk__in=makers - {None, request.user.pk})
+        few = makers if len(makers - {None}) <= FEW_PEOPLE else set()
+        people = (few | chosen) - {None, request.user.pk}
+        others = get_user_model()._default_manager.filter(pk__in=people) if people else []
         return mine + sorted(((str(one.pk), str(one)) for one in others), key=lambda one: one[1])
+
+    def _chosen(self) -> set[Any]:
+        """The person that is asked for, whose pictures may all be older ones."""
+        key = get_user_model()._meta.pk
+        try:
+            return {key.to_python(self.value())} if self.value() not in (None, "me") else set()
+        except ValidationError:
+            return set()
 
     def queryset(self, request: HttpRequest, queryset: Pictures) -> Pictures:
         value = self.value()

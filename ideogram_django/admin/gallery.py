@@ -5,7 +5,9 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.contrib.admin.views.main import PAGE_VAR
 from django.core.exceptions import PermissionDenied
 from django.http import (
     HttpRequest,
@@ -39,6 +41,7 @@ from ideogram_django.admin.filters import (
 )
 from ideogram_django.admin.limits import obstacles, standing
 from ideogram_django.admin.looks import is_grid, remember
+from ideogram_django.admin.paging import FarEnough
 from ideogram_django.models import GeneratedImage
 
 PARTS = "admin/ideogram_django/parts"
@@ -76,6 +79,7 @@ class Gallery(PictureAdmin):
     list_per_page = 24
     list_max_show_all = 200
     show_full_result_count = False
+    paginator = FarEnough
     search_fields = ("prompt", "typed_prompt", "alt_text")
     change_list_template = "admin/ideogram_django/generatedimage/change_list.html"
 
@@ -108,6 +112,23 @@ class Gallery(PictureAdmin):
         changes.ideogram_may_pick = self.has_change_permission(request) and not changes.is_popup
         changes.ideogram_may_add = self.has_add_permission(request)
         return changes
+
+    def get_paginator(
+        self, request: HttpRequest, queryset: Any, per_page: int, *args: Any, **kwargs: Any
+    ) -> Any:
+        if issubclass(self.paginator, FarEnough):
+            kwargs["page"] = _page_number(request.GET.get(PAGE_VAR, ""))
+        return self.paginator(queryset, per_page, *args, **kwargs)
+
+    def response_action(
+        self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        """On all pictures of a list: as many as the page says that there are, and no more."""
+        if forms.BooleanField().to_python(request.POST.get("select_across")):
+            pages = self.get_paginator(request, queryset, self.list_per_page)
+            if getattr(pages, "is_short", False):
+                queryset = queryset.filter(pk__in=queryset.values("pk")[: pages.count])
+        return super().response_action(request, queryset, *args, **kwargs)
 
     def get_list_display(self, request: HttpRequest) -> Any:
         # The grid draws its own cards; columns that nobody sees would be rendered for nothing.
@@ -163,6 +184,10 @@ class Gallery(PictureAdmin):
     @admin.display(description=_("Price"), ordering="price")
     def price_shown(self, image: GeneratedImage) -> SafeString:
         return _part("price", image)
+
+
+def _page_number(text: str) -> int:
+    return max(int(text), 1) if text.isascii() and text.isdecimal() and len(text) < 10 else 1
 
 
 def _part(name: str, image: GeneratedImage) -> SafeString:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,39 +30,16 @@ class Standing:
     used_up: bool
 
 
-def standing(user: Any) -> list[Standing]:
-    """Every limit that a request by this person counts against."""
+def standing(user: Any, found: Iterable[limits.Allowance] | None = None) -> list[Standing]:
+    """Every limit that a request by this person counts against; ``found``, if looked up already."""
     currency = conf.current().CURRENCY
-    return [_standing(one, user, currency) for one in limits.allowances(user)]
+    found = limits.allowances(user) if found is None else found
+    return [_standing(one, currency) for one in found]
 
 
-def _standing(one: limits.Allowance, user: Any, currency: str) -> Standing:
-    today = one.limit.period == Period.DAY
-    gaps = {
-        "left": wording.money(one.left, currency),
-        "amount": wording.money(one.limit.amount, currency),
-        "scope": str(one.limit.user or one.limit.group or ""),
-    }
-    if one.limit.user is not None:
-        text = (
-            gettext("You have %(left)s of %(amount)s left today.")
-            if today
-            else gettext("You have %(left)s of %(amount)s left this month.")
-        )
-    elif one.limit.group is not None:
-        text = (
-            gettext("“%(scope)s” has %(left)s of %(amount)s left today.")
-            if today
-            else gettext("“%(scope)s” has %(left)s of %(amount)s left this month.")
-        )
-    else:
-        text = (
-            gettext("This site has %(left)s of %(amount)s left today.")
-            if today
-            else gettext("This site has %(left)s of %(amount)s left this month.")
-        )
+def _standing(one: limits.Allowance, currency: str) -> Standing:
     return Standing(
-        sentence=text % gaps,
+        sentence=wording.money_left(one, currency),
         renewed=_renewed(one.limit),
         percent_left=_percent(one),
         used_up=one.left <= 0,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -18,15 +16,14 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf, lifecycle
-from ideogram_django.admin import frozen
+from ideogram_django.admin import repeats
 from ideogram_django.admin.base import PictureAdmin, may_generate, who
 from ideogram_django.admin.limits import standing
 from ideogram_django.admin.making import MakeForm, initial_of
 from ideogram_django.admin.offers import check_prices, price_list
-from ideogram_django.apiframe.catalogue import CleanRequest
-from ideogram_django.budget import limits
+from ideogram_django.admin.refusals import Refusal
 from ideogram_django.forms.access import viewable
-from ideogram_django.lifecycle import references, wishes
+from ideogram_django.lifecycle import wishes
 from ideogram_django.models import GeneratedImage
 from ideogram_django.querysets import GeneratedImageQuerySet
 from ideogram_django.statuses import Status
@@ -150,7 +147,7 @@ class MakePage(PictureAdmin):
         earlier = list(
             GeneratedImage.objects.filter(request_id=request_id).order_by("request_number")
         )
-        if earlier and not _same(earlier, form):
+        if earlier and not repeats.same(earlier, form):
             self._ask_again(form)
             return None
         # generate_many() and draft_many() give the earlier pictures for a request_id they know.
@@ -208,9 +205,10 @@ class MakePage(PictureAdmin):
         """Somebody else's words are not overwritten unseen: the form comes back and says them."""
         now = GeneratedImage.objects.select_for_update().get(pk=draft.pk)
         wanted = wishes.check(form.options).request
-        if _state(now) in (_seen(request, now), _state(wanted)):  # the latter: sent twice
+        sent_twice = repeats.state(wanted)
+        if repeats.state(now) in (repeats.seen(request, now), sent_twice):
             return False
-        form.seen = _state(now)
+        form.seen = repeats.state(now)
         form.add_error(
             None,
             ValidationError(
@@ -259,7 +257,7 @@ class MakePage(PictureAdmin):
             "prices": price_list(settings),
             "refusal": refusal,
             "original": draft,
-            "seen": (form.seen or _seen(request, draft)) if draft else "",
+            "seen": (form.seen or repeats.seen(request, draft)) if draft else "",
             "add": draft is None,
             "change": draft is not None,
             "is_popup": popup,
@@ -278,74 +276,3 @@ class MakePage(PictureAdmin):
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/ideogram_django/generatedimage/make.html", context)
-
-
-class Refusal:
-    """Why the button did nothing, and what would work instead."""
-
-    def __init__(self, error: ValidationError, form: MakeForm, user: Any) -> None:
-        self.sentences = error.messages
-        self.advice: list[str] = []
-        codes = {one.code for one in error.error_list} if hasattr(error, "error_list") else set()
-        if "over_limit" in codes:
-            self.advice = list(_advice(form, user))
-
-
-def _advice(form: MakeForm, user: Any) -> Iterator[str]:
-    """Fewer, cheaper, later, or ask: as far as each can help."""
-    left = min((one.left for one in limits.allowances(user)), default=Decimal(0))
-    speed = str(form.cleaned_data.get("rendering_speed") or "")
-    offer, count = form.chosen_offer, form.how_many
-    price = offer.price(speed) if offer else None
-    fewer = int(left // price.amount) if price and price.amount else 0
-    if fewer:
-        yield ngettext(
-            "What is left is enough for %(count)d picture on this model.",
-            "What is left is enough for %(count)d pictures on this model.",
-            fewer,
-        ) % {"count": fewer}
-    affordable = [
-        (found.amount, other)
-        for other in form.offers.values()
-        if other is not offer and (found := other.price(speed)) and found.amount * count <= left
-    ]
-    if affordable:
-        _amount, cheaper = min(affordable, key=lambda one: one[0])
-        yield ngettext(
-            "On %(model)s, %(count)d picture costs %(total)s.",
-            "On %(model)s, %(count)d pictures cost %(total)s.",
-            count,
-        ) % {"model": cheaper.model.label, "count": count, "total": cheaper.total(count, speed)}
-    yield gettext(
-        "You can save this as a draft and make it later, or ask whoever looks after this site "
-        "to raise the limit."
-    )
-
-
-def _state(request: GeneratedImage | CleanRequest) -> str:
-    """Tells one state of a draft's request from another."""
-    return frozen.fingerprint([request.prompt, request.model, sorted(request.parameters.items())])
-
-
-def _seen(request: HttpRequest, draft: GeneratedImage) -> str:
-    """What the page that was sent began with; of a page that is opened now, what it shows."""
-    return request.POST.get("seen") or _state(draft)
-
-
-def _same(earlier: list[GeneratedImage], form: MakeForm) -> bool:
-    """Whether these pictures were asked for with the very words that the form holds now."""
-    checked = wishes.check(form.options).request
-    first = earlier[0]
-    return len(earlier) == form.how_many and (
-        (first.prompt, first.model, _by_content(first.parameters))
-        == (checked.prompt, checked.model, _by_content(checked.parameters))
-    )
-
-
-def _by_content(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """With own pictures as what is in them: a double click may upload the same file twice."""
-    own = references.own_pictures(parameters)
-    if not own:
-        return dict(parameters)
-    found = GeneratedImage.objects.filter(uuid__in=own).exclude(sha256="")
-    return references.replace_own(parameters, dict(found.values_list("uuid", "sha256")))

@@ -3,62 +3,41 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.forms.utils import ErrorDict
-from django.utils.functional import cached_property
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf, lifecycle
 from ideogram_django.admin.choices import (
     MAGIC_LABELS,
     SPEED_LABELS,
-    USUAL_SHAPES,
-    DrawnShape,
     ModelRadios,
     Suggesting,
-    draw,
     known_sizes,
     shape_choices,
     style_choices,
 )
-from ideogram_django.admin.offers import Offer, offers, spelled
+from ideogram_django.admin.makeparts import SLOTS, STYLE_SLOTS
+from ideogram_django.admin.makeprofile import ProfiledForm
+from ideogram_django.admin.offers import offers, spelled
 from ideogram_django.admin.slots import ReferenceField
 from ideogram_django.apiframe.catalogue import (
     MAGIC_PROMPT_OPTIONS,
     MAX_PROMPT,
-    MAX_STYLE_REFERENCES,
     RENDERING_SPEEDS,
 )
-from ideogram_django.apiframe.checking import utf16_length
-from ideogram_django.estimates import typical_seconds
 from ideogram_django.forms import UploadedPicture
 from ideogram_django.forms.access import viewable
 from ideogram_django.lifecycle import references, uploading, wishes
-from ideogram_django.models import GeneratedImage, ProfileVersion, PromptProfile
-from ideogram_django.profiles.applying import find
+from ideogram_django.models import GeneratedImage, PromptProfile
 from ideogram_django.querysets import GeneratedImageQuerySet
 from ideogram_django.widgets import MOST_DRAFTS
 
-LONG_LETTERING = 30
-"""Characters in one pair of quotation marks from which on the form warns."""
-STYLE_SLOTS = tuple(f"style_reference_{number}" for number in range(1, MAX_STYLE_REFERENCES + 1))
-SLOTS = ("reference_image", *STYLE_SLOTS)
-ADVANCED = (
-    "negative_prompt",
-    "magic_prompt_option",
-    "seed",
-    "style_preset",
-    "resolution",
-    "rendering_speed",
-)
 
-
-class MakeForm(forms.Form):
+class MakeForm(ProfiledForm):
     """What an editor fills in. ``options`` holds the request once the form is valid.
 
     ``pictures``: what this person may use as references. Whoever takes the form calls
@@ -66,12 +45,6 @@ class MakeForm(forms.Form):
     """
 
     request_id = forms.UUIDField(widget=forms.HiddenInput)
-    profile = forms.ChoiceField(
-        label=_("Prompt profile"),
-        required=False,
-        help_text=_("A look that this site has given a name: it adds words and may fix the rest."),
-    )
-    profile_seen = forms.CharField(required=False, widget=forms.HiddenInput)
     prompt = forms.CharField(
         label=_("Prompt"),
         required=False,
@@ -210,208 +183,10 @@ class MakeForm(forms.Form):
         for name, text in zip(STYLE_SLOTS, filter(None, map(str.strip, lines)), strict=False):
             self.initial.setdefault(name, text)
 
-    # --- the prompt profile ---------------------------------------------------------------------
-
-    def _version(self) -> ProfileVersion | None:
-        """Of the profile that is chosen, if it can be used."""
-        given = self.data.get("profile", "") if self.is_bound else self.initial.get("profile")
-        try:
-            return find(str(given)) if given else None
-        except ValidationError:  # the field's own check says so
-            return None
-
-    def _show_profile(self) -> None:
-        """What the profile fixes is shown and cannot be changed; without any, no choice of one."""
-        names = list(
-            PromptProfile.objects.filter(is_active=True, versions__isnull=False)
-            .distinct()
-            .values_list("name", flat=True)
-        )
-        if not names:
-            del self.fields["profile"], self.fields["profile_seen"]
-            return
-        self._choices("profile").choices = [("", gettext("None"))] + [(one, one) for one in names]
-        shown = f"{self.version.profile.name}/{self.version.number}" if self.version else ""
-        self.initial["profile_seen"] = shown
-        if self.is_bound:
-            # What a profile fixed was not sent by the browser; without it, it begins as always.
-            gone = "profile" in self.data and "model" not in self.data
-            self.fill_in(
-                {"profile_seen": shown} | ({"model": self._default_model()} if gone else {})
-            )
-        for name in self.version.locked if self.version else ():
-            self.fields[name].disabled = True
-        before, after = self.frame
-        # The provider counts the whole text.
-        room = MAX_PROMPT - utf16_length(before + after)
-        self.fields["prompt"].widget.attrs["data-ideogram-limit"] = max(room, 0)
-
-    @property
-    def frame(self) -> tuple[str, str]:
-        """What the profile puts before the prompt, and after it."""
-        return self.version.frame if self.version else ("", "")
-
-    @property
-    def is_unseen(self) -> bool:
-        """Whether the page showed another profile, or another version: its price may be another."""
-        return "profile" in self.fields and self._seen != self.initial["profile_seen"]
-
-    def show_profile(self) -> None:
-        """Come back with the profile applied and without complaints: nobody pressed "Make"."""
-        self._errors = ErrorDict()
-        self.fields["profile"].widget.attrs["autofocus"] = True
-
-    def _choices(self, name: str) -> forms.ChoiceField:
-        field = self.fields[name]
-        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - for the type checker
-        return field
-
-    def _default_model(self) -> str:
-        if self.settings.DEFAULT_MODEL in self.offers:
-            return self.settings.DEFAULT_MODEL
-        return next(iter(self.offers), "")
-
     def _given(self, name: str) -> list[str]:
         """What an earlier draft holds, so that editing it never loses a value."""
         value = self.initial.get(name)
         return [value] if isinstance(value, str) and value else []
-
-    # --- for the template -----------------------------------------------------------------------
-
-    @property
-    def chosen_offer(self) -> Offer | None:
-        return self.offers.get(str(self["model"].value()))
-
-    @property
-    def chosen_count(self) -> int:
-        """How many stand in the form now; 0 where that is no number that can be made."""
-        try:
-            count = int(self["count"].value()) if "count" in self.fields else 1
-        except (TypeError, ValueError):
-            return 0
-        return count if 1 <= count <= MOST_DRAFTS else 0
-
-    @property
-    def make_label(self) -> str:
-        """The button's text for what stands in the form now."""
-        offer, count = self.chosen_offer, self.chosen_count
-        if offer is None or not count:
-            return gettext("Make")
-        return offer.make_label(count, str(self["rendering_speed"].value() or ""))
-
-    @cached_property
-    def _cards(self) -> list[dict[str, Any]]:
-        typical = typical_seconds()
-        default = self.offers.get(self._default_model())
-        cards = []
-        for radio in self["model"].subwidgets:
-            offer = self.offers.get(str(radio.data["value"]))
-            cards.append(
-                {
-                    "radio": radio,
-                    "offer": offer,
-                    "main": bool(offer and default and offer.family == default.family),
-                    "chosen": bool(radio.data["selected"]),
-                    "usual_time": offer.usual_time(typical) if offer else "",
-                }
-            )
-        return cards
-
-    @property
-    def model_cards(self) -> list[dict[str, Any]]:
-        """The default's family: Draft, Balanced, Quality."""
-        return [card for card in self._cards if card["main"]]
-
-    @property
-    def other_cards(self) -> list[dict[str, Any]]:
-        return [card for card in self._cards if not card["main"]]
-
-    @property
-    def other_models_open(self) -> bool:
-        return any(card["chosen"] for card in self.other_cards)
-
-    @cached_property
-    def _shapes(self) -> list[DrawnShape]:
-        return [draw(radio, self.offers.values()) for radio in self["aspect_ratio"].subwidgets]
-
-    @property
-    def usual_shapes(self) -> list[DrawnShape]:
-        """The model's own choice, and the shapes that most pages need."""
-        return [shape for shape in self._shapes if shape.ratio in ("", *USUAL_SHAPES)]
-
-    @property
-    def other_shapes(self) -> list[DrawnShape]:
-        return [shape for shape in self._shapes if shape.ratio not in ("", *USUAL_SHAPES)]
-
-    @property
-    def other_shapes_open(self) -> bool:
-        return any(shape.radio.data["selected"] for shape in self.other_shapes)
-
-    @property
-    def locked(self) -> frozenset[str]:
-        """The fields that the prompt profile fixes."""
-        return frozenset(self.version.locked if self.version else ())
-
-    @property
-    def lettering_limit(self) -> int:
-        return LONG_LETTERING
-
-    @property
-    def style_slots(self) -> list[Any]:
-        return [self[name] for name in STYLE_SLOTS]
-
-    @property
-    def references_open(self) -> bool:
-        """Open where something in there was given or is wrong."""
-        return any(self[name].errors or _is_given(self[name].value()) for name in SLOTS)
-
-    @property
-    def advanced(self) -> list[dict[str, Any]]:
-        """The rarer fields, each with the models that may take no notice of it."""
-        notes = self.notes
-        return [{"field": self[name], "notes": notes.get(name, ())} for name in ADVANCED]
-
-    @property
-    def advanced_open(self) -> bool:
-        """Open where something in there was filled in or is wrong."""
-        return any(self[name].errors or self[name].value() for name in ADVANCED)
-
-    @cached_property
-    def notes(self) -> dict[str, list[tuple[str, str]]]:
-        """Per parameter: ids of models, and the sentence that holds for them."""
-        return {
-            name: [
-                (" ".join(o.model.id for o in family), sentence)
-                for family in self._families()
-                if (sentence := _note(name, family[0]))
-            ]
-            for name in lifecycle.PARAMETERS
-        }
-
-    def _families(self) -> Iterator[list[Offer]]:
-        """Offers of which the same is true, together."""
-        by_label: dict[str, list[Offer]] = {}
-        for offer in self.offers.values():
-            by_label.setdefault(offer.family_label, []).append(offer)
-        yield from by_label.values()
-
-    @property
-    def problems(self) -> list[dict[str, Any]]:
-        """Every error with its field and where the page shows it, in the page's order."""
-        found: list[dict[str, Any]] = [
-            {"label": "", "anchor": "", "text": text} for text in self.non_field_errors()
-        ]
-        for name, field in self.fields.items():
-            for text in self[name].errors:
-                hidden = isinstance(field.widget, forms.HiddenInput)
-                found.append(
-                    {
-                        "label": "" if hidden else field.label,
-                        "anchor": "" if hidden else self[name].auto_id,
-                        "text": text,
-                    }
-                )
-        return found
 
     # --- checking -------------------------------------------------------------------------------
 
@@ -496,32 +271,6 @@ class MakeForm(forms.Form):
             self.options = self._options(lambda upload: "")
             self.uploads = {}
         return new
-
-    def fill_in(self, values: Mapping[str, str]) -> None:
-        """Show these in place of what was typed; an upload gives way to what it has become."""
-        data: Any = self.data
-        files: Any = self.files
-        data, files = data.copy(), files.copy()
-        for name, value in values.items():
-            data[name] = value
-            files.pop(f"{name}-upload", None)
-        self.data, self.files = data, files
-
-
-def _is_given(value: Any) -> bool:
-    return bool(getattr(value, "ways", value))
-
-
-def _note(name: str, offer: Offer) -> str:
-    """What to know about this parameter on this model, if anything."""
-    gaps = {"model": offer.family_label}
-    if name not in offer.model.parameters:
-        return gettext("%(model)s does not take this.") % gaps
-    if offer.model.may_ignore(name):
-        return gettext("%(model)s may ignore this.") % gaps
-    if name == "magic_prompt_option" and offer.model.may_ignore(name, "Off"):
-        return gettext("“Off” may change nothing on %(model)s.") % gaps
-    return ""
 
 
 def initial_of(image: GeneratedImage) -> dict[str, Any]:

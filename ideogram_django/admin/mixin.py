@@ -34,8 +34,9 @@ from ideogram_django.admin.records import (
     prepare_for,
 )
 from ideogram_django.budget import limits
-from ideogram_django.models import ProfileVersion, Run
-from ideogram_django.profiles.applying import find
+from ideogram_django.forms.plans import Plan
+from ideogram_django.models import Run
+from ideogram_django.profiles.applying import Profiles
 from ideogram_django.runs import feeding
 
 ACTION = "generate_images"
@@ -140,18 +141,10 @@ class GenerateImagesMixin(GeneratedImageFieldMixin):
     ) -> RecordPlan:
         field = image_field(self.model, self.generate_images_field)
         defaults = dict(getattr(field, "request_defaults", {}))
-        template = defaults.pop("prompt_template", "")
-        profile = defaults.pop("profile", "")
-        profile = self.generate_images_profile or profile
-        if profile:
-            version = self._generate_images_version(profile)
-            if version is not None:
-                # What the developer wrote for one picture gives way to the look of all of them.
-                defaults = {k: v for k, v in defaults.items() if k not in version.locked}
-                # With {prompt} in it, it frames what the record gives, instead of saying it.
-                if not template and "{prompt}" not in version.template:
-                    template = version.template
-            defaults["profile"] = profile
+        if self.generate_images_profile:
+            defaults["profile"] = self.generate_images_profile
+        # What is wrong with the profile is told on each row.
+        plan = Plan.of(defaults, Profiles())
         keys = [key for (key,) in kept.rows]
         records = self.get_queryset(request).filter(pk__in=keys).order_by("pk")
         if isinstance(field, models.ForeignKey):
@@ -159,16 +152,10 @@ class GenerateImagesMixin(GeneratedImageFieldMixin):
         return RecordPlan.of(
             [one for one in records if self.has_change_permission(request, one)],
             field,
-            prompt=self._prompt_maker(template or DEFAULT_PROMPT),
-            options={**defaults, **self.generate_images_options},
+            prompt=self._prompt_maker(plan.template or DEFAULT_PROMPT),
+            options={**plan.options, **self.generate_images_options},
             settings=settings,
         )
-
-    def _generate_images_version(self, name: str) -> ProfileVersion | None:
-        try:
-            return find(name)
-        except ValidationError:
-            return None  # told on each row
 
     def _prompt_maker(self, template: str) -> str | Callable[[Any], str]:
         given: Any = self.generate_images_prompt

@@ -19,7 +19,7 @@ from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import wakeups, wording
-from ideogram_django.admin.base import STYLESHEETS, next_url
+from ideogram_django.admin.base import STYLESHEETS, THEME, next_url
 from ideogram_django.admin.exports import csv_lines, csv_response
 from ideogram_django.drains import provider
 from ideogram_django.models import Charge, ProviderState, SpendingLimit, SpendingPeriod
@@ -97,6 +97,9 @@ class ChargeAdmin(ReadOnly, _ChargeAdmin):
     )
     readonly_fields = fields
 
+    class Media:
+        css = {"all": [THEME]}
+
     @admin.display(description=_("Picture"))
     def image_id(self, charge: Charge) -> str:
         return str(charge.image_id)
@@ -136,12 +139,18 @@ class SpendingLimitAdmin(_LimitAdmin):
     raw_id_fields = ("user",)
     inlines = (SpendingPeriodInline,)
 
+    class Media:
+        css = {"all": [THEME]}
+
 
 class SpendingPeriodAdmin(ReadOnly, _PeriodAdmin):
     list_display = ("start", "limit", "committed")
     list_select_related = ("limit__user", "limit__group")
     list_filter = ("limit__period",)
     show_full_result_count = False
+
+    class Media:
+        css = {"all": [THEME]}
 
 
 class ProviderStateAdmin(_StateAdmin):

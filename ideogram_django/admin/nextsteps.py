@@ -44,6 +44,8 @@ class NextSteps:
     steps: Sequence[Step]
     notes: Sequence[str] = ()
     """Sentences that stand beside the buttons: why one is missing, or cannot be pressed."""
+    allowances: Sequence[limits.Allowance] = ()
+    """What may still be spent, where one of them costs money."""
 
 
 def next_steps(
@@ -71,6 +73,8 @@ def next_steps(
         found = _after_failure(image, advice, own, edit, may_spend, may_change or may_spend)
     elif image.status == Status.COMPLETED:
         found = [*(_more(image, own, settings) if may_spend else []), *edit]
+    elif image.status == Status.DRAFT and image.run is not None and not image.run.is_over:
+        notes.append(gettext("The bulk run “%(run)s” makes it.") % {"run": image.run})
     elif image.status == Status.DRAFT and may_spend and own is not None:
         label = gettext("Make · %(total)s") % {"total": own.total(1, image.rendering_speed)}
         found = [Step(name="generate", label=label, main=True, amount=_amount(own, image))]
@@ -81,8 +85,11 @@ def next_steps(
     if not settings.SPENDING_ENABLED and any(step.amount for step in found):
         found = [step for step in found if not step.amount]
         notes.append(gettext("Making pictures is switched off on this site."))
-    found, shortage = _within_limits(found, user)
-    return NextSteps(steps=found, notes=[*notes, *shortage])
+    if not any(step.amount for step in found):
+        return NextSteps(steps=found, notes=notes)
+    allowances = limits.allowances(user)
+    found, shortage = _within(allowances, found)
+    return NextSteps(steps=found, notes=[*notes, *shortage], allowances=allowances)
 
 
 def _after_failure(
@@ -174,11 +181,10 @@ def _check_again() -> Step:
     return Step(name="refresh", label=gettext("Check again"), help=gettext("Costs nothing."))
 
 
-def _within_limits(steps: list[Step], user: Any) -> tuple[list[Step], list[str]]:
+def _within(
+    allowances: Sequence[limits.Allowance], steps: list[Step]
+) -> tuple[list[Step], list[str]]:
     """Blocks what is more than is left, and says so once, for the cheapest of them."""
-    if not any(step.amount for step in steps):
-        return steps, []
-    allowances = limits.allowances(user)
     short = [
         (step, error)
         for step in steps

@@ -18,14 +18,16 @@ from ideogram_django.admin.actions import PictureActions
 from ideogram_django.admin.alttext import EDITABLE, AltTextForm
 from ideogram_django.admin.base import may_generate
 from ideogram_django.admin.gallery import Gallery
+from ideogram_django.admin.limits import standing
 from ideogram_django.admin.makepage import MakePage
 from ideogram_django.admin.nextsteps import next_steps
 from ideogram_django.admin.offers import price_list
 from ideogram_django.admin.sheet import ContactSheet
 from ideogram_django.admin.steps import PictureSteps
 from ideogram_django.estimates import typical_seconds
+from ideogram_django.lifecycle.steering import waits_for_refund
 from ideogram_django.models import GeneratedImage, ProviderState
-from ideogram_django.statuses import IN_PROGRESS
+from ideogram_django.statuses import IN_PROGRESS, Status
 from ideogram_django.wording import pause_message
 
 FAMILY_SHOWN = 12
@@ -41,7 +43,7 @@ class GeneratedImageAdmin(PictureActions, ContactSheet, PictureSteps, MakePage, 
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """What can be edited; everything else is told beside the picture."""
-        if obj is None:
+        if obj is None or (request.method == "GET" and _never_came(obj)):
             return []
         if self.has_change_permission(request, obj):
             return [(None, {"fields": [*EDITABLE, "alt_seen"]})]
@@ -76,6 +78,13 @@ class GeneratedImageAdmin(PictureActions, ContactSheet, PictureSteps, MakePage, 
         width, height = wording.shape_of(image)
         pause = pause_message([image])
         advice = wording.advice(image)
+        steps = next_steps(
+            image,
+            user=request.user,
+            may_spend=may_generate(request),
+            may_change=may_change,
+            edit_url=self._add_url(popup, like=image.uuid) if may_edit else "",
+        )
         return {
             "title": _("Picture"),
             "image": image,
@@ -83,15 +92,11 @@ class GeneratedImageAdmin(PictureActions, ContactSheet, PictureSteps, MakePage, 
             "sentence": wording.sentence(image, typical=typical_seconds(), pause=pause),
             "provider_url": self._provider_url(request) if pause else "",
             "charged": wording.charged(image),
+            "unsettled": image.status == Status.FAILED and waits_for_refund(image),
             "hint": advice.hint if advice is not None else "",
             "provider_words": facts.provider_words(image),
-            "next": next_steps(
-                image,
-                user=request.user,
-                may_spend=may_generate(request),
-                may_change=may_change,
-                edit_url=self._add_url(popup, like=image.uuid) if may_edit else "",
-            ),
+            "next": steps,
+            "allowances": standing(request.user, steps.allowances),
             "reference_url": self._add_url(popup, reference_image=image.uuid)
             if may_make and image.file
             else "",
@@ -104,6 +109,8 @@ class GeneratedImageAdmin(PictureActions, ContactSheet, PictureSteps, MakePage, 
             "money_facts": facts.money_facts(image),
             "support_facts": facts.support_facts(image),
             "family": self._family(request, image),
+            "show_save": not _never_came(image),
+            "show_save_and_continue": not _never_came(image),
             "show_save_and_add_another": False,
             "uses": list(facts.uses(image, request, self.admin_site)),
         }
@@ -171,3 +178,8 @@ class GeneratedImageAdmin(PictureActions, ContactSheet, PictureSteps, MakePage, 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[GeneratedImage]) -> None:
         # Between the question and the answer one of them may have been started.
         super().delete_queryset(request, queryset.exclude(status__in=IN_PROGRESS))
+
+
+def _never_came(image: GeneratedImage) -> bool:
+    """Nobody is asked what can be seen on it. What was typed before it failed is still taken."""
+    return image.status in (Status.FAILED, Status.CANCELLED)

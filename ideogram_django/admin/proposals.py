@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -23,14 +24,10 @@ from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import wording
 from ideogram_django.admin.base import who
+from ideogram_django.admin.runbase import RunBase
 from ideogram_django.models import GeneratedImage, Run
 from ideogram_django.runs import approving, reporting, targets
 from ideogram_django.statuses import Decision
-
-if TYPE_CHECKING:
-    _RunAdmin = admin.ModelAdmin[Run]
-else:
-    _RunAdmin = admin.ModelAdmin
 
 PER_PAGE = 30
 MOST_NAMED = 5
@@ -43,7 +40,8 @@ class Proposal:
 
     image: GeneratedImage
     record: Any
-    """``None`` where it is gone, or of a model that this site does not have any more."""
+    """``None`` where it is gone, of a model that this site does not have any more, or hidden."""
+    gone: bool
     record_url: str
     old: Any
     """What the field holds now, or held before the new one: a picture, a file, or nothing."""
@@ -65,41 +63,11 @@ class Proposal:
 
     @property
     def may_reject(self) -> bool:
-        return self.may_decide and self.decision in (Decision.OPEN, Decision.KEPT)
+        return (self.may_decide or self.gone) and self.decision in (Decision.OPEN, Decision.KEPT)
 
 
-class Proposals(_RunAdmin):
+class Proposals(RunBase):
     """The page of one run's proposals. It needs the change permission for each record."""
-
-    def admin_url(self, name: str, *args: Any) -> str:
-        """The address of one of this model's pages on the admin site that serves the request."""
-        return reverse(
-            f"admin:ideogram_django_run_{name}", args=args, current_app=self.admin_site.name
-        )
-
-    def _find(self, request: HttpRequest, pk: int) -> Run:
-        run: Run | None = self.get_object(request, str(pk))
-        if run is None or not self.has_view_or_change_permission(request, run):
-            raise PermissionDenied
-        return run
-
-    def _context(self, request: HttpRequest, run: Run | None) -> dict[str, Any]:
-        return {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "original": run,
-            "object_id": run.pk if run else None,
-            "add": run is None,
-            "change": run is not None,
-            "is_popup": False,
-            "save_as": False,
-            "show_save": False,
-            "has_view_permission": self.has_view_permission(request, run),
-            "has_add_permission": self.has_add_permission(request),
-            "has_change_permission": self.has_change_permission(request, run),
-            "has_delete_permission": self.has_delete_permission(request, run),
-            "media": self.media,
-        }
 
     def proposals_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """GET shows old beside new; POST approves or rejects one, the ticked ones, or all."""
@@ -138,7 +106,8 @@ class Proposals(_RunAdmin):
             images = self._all_seen(request, run)
         elif step in ("approve", "reject"):
             keys = [key] if key else request.POST.getlist("picture")
-            numbers = [int(one) for one in keys if one.isascii() and one.isdecimal()]
+            # A longer one is no key, and too much for a database.
+            numbers = [int(one) for one in keys if re.fullmatch("[0-9]{1,18}", one, re.ASCII)]
             images = list(approving.proposals(run).filter(pk__in=numbers))
         else:
             return
@@ -146,7 +115,7 @@ class Proposals(_RunAdmin):
             messages.warning(request, gettext("Tick at least one picture first."))
             return
         rows = self._rows(request, images)
-        if not any(row.may_decide for row in rows):
+        if not any(row.may_decide or row.gone for row in rows):
             raise PermissionDenied
         if step == "reject":
             self._reject(request, rows)
@@ -162,7 +131,9 @@ class Proposals(_RunAdmin):
         given: list[Proposal] = []
         kept: list[Proposal] = []
         for row in rows:
-            if row.may_approve:
+            if row.gone:
+                kept.append(row)
+            elif row.may_approve:
                 (given if approving.approve(row.image) else kept).append(row)
         self._log(request, given)
         if given:
@@ -210,7 +181,7 @@ class Proposals(_RunAdmin):
     # --- looking up -----------------------------------------------------------------------------
 
     def _rows(self, request: HttpRequest, images: Sequence[GeneratedImage]) -> list[Proposal]:
-        """With their records: one query per field that pictures were made for."""
+        """With their records: two queries per field that pictures were made for."""
         found = {image.pk: targets.of(image) for image in images}
         keys: dict[tuple[Any, Any], set[Any]] = defaultdict(set)
         for target in found.values():
@@ -221,24 +192,38 @@ class Proposals(_RunAdmin):
             for (model, field), wanted in keys.items()
             for pk, record in self._records(model, field).in_bulk(wanted).items()
         }
+        seen = {
+            (field, pk)
+            for (model, field), wanted in keys.items()
+            for pk in self._seen(request, model, wanted)
+        }
         return [
             self._row(
                 request,
                 image,
                 records.get((target.field, target.key)) if target else None,
                 target,
+                hidden=target is not None and (target.field, target.key) not in seen,
             )
             for image in images
             for target in [found[image.pk]]
         ]
+
+    def _seen(self, request: HttpRequest, model: type[models.Model], keys: set[Any]) -> Any:
+        """Which of these records the model's own admin shows this person."""
+        host = self.admin_site._registry.get(model)
+        rows = model._base_manager.all() if host is None else host.get_queryset(request)
+        return rows.filter(pk__in=keys).values_list("pk", flat=True)
 
     def _records(self, model: type[models.Model], field: Any) -> models.QuerySet[Any]:
         rows = model._base_manager.all()
         return rows.select_related(field.name) if isinstance(field, models.ForeignKey) else rows
 
     def _row(
-        self, request: HttpRequest, image: GeneratedImage, record: Any, target: Any
+        self, request: HttpRequest, image: GeneratedImage, record: Any, target: Any, *, hidden: bool
     ) -> Proposal:
+        gone = record is None
+        record = None if hidden else record
         old = getattr(record, target.field.name) if record is not None else None
         decision = approving.decision(image)
         if decision == Decision.USED:
@@ -246,10 +231,15 @@ class Proposals(_RunAdmin):
         if decision == Decision.OPEN and record is not None:
             held = str(record.serializable_value(target.field.attname) or "")
             decision = decision if held == image.target_before else Decision.KEPT
-        sentence = decision.label if record is not None else gettext("The record is gone.")
+        sentence: Any = decision.label
+        if gone:
+            sentence = gettext("The record is gone.")
+        elif hidden:
+            sentence = gettext("You may not see this record.")
         return Proposal(
             image=image,
             record=record,
+            gone=gone,
             record_url=self._record_url(record),
             old=old or None,
             decision=decision,

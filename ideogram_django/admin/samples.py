@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -67,10 +67,8 @@ def make_sheet(
         batch = uuid.UUID(request_id)
     except ValueError:
         raise ValidationError(_("Load the page again and press the button once more.")) from None
-    earlier = SampleSheet.objects.filter(batch=batch, version__profile=profile).first()
-    if earlier is not None:
-        pictures = GeneratedImage.objects.filter(batch=batch, requested_by=by)
-        return list(pictures.order_by("request_number")), False
+    if (earlier := _earlier(profile, batch, by)) is not None:
+        return earlier, False
     current = profile.current
     if current is None or str(current.number) != number:
         raise ValidationError(
@@ -85,15 +83,27 @@ def make_sheet(
             _("The price has changed. Look at it and press the button again. Nothing was spent."),
             code="price_changed",
         )
-    with transaction.atomic():
-        SampleSheet.objects.create(version=current, batch=batch)
-        made = GeneratedImage.objects.generate_many(
-            [{"prompt": subject} for subject in profile.subjects],
-            profile=profile.name,
-            requested_by=by,
-            request_id=batch,
-        )
+    try:
+        with transaction.atomic():
+            SampleSheet.objects.create(version=current, batch=batch)
+            made = GeneratedImage.objects.generate_many(
+                [{"prompt": subject} for subject in profile.subjects],
+                profile=profile.name,
+                requested_by=by,
+                request_id=batch,
+            )
+    except IntegrityError:
+        # The second press of the button came between our look and our write.
+        return _earlier(profile, batch, by) or [], False
     return made, True
+
+
+def _earlier(profile: PromptProfile, batch: uuid.UUID, by: Any) -> list[GeneratedImage] | None:
+    """The pictures of a sheet that this very form made before; ``None``: it made none."""
+    if not SampleSheet.objects.filter(batch=batch, version__profile=profile).exists():
+        return None
+    pictures = GeneratedImage.objects.filter(batch=batch, requested_by=by)
+    return list(pictures.order_by("request_number"))
 
 
 def _price(profile: PromptProfile, subjects: list[str]) -> tuple[Decimal, str]:

@@ -132,7 +132,7 @@ def try_again(shown: Iterable[GeneratedImage], settings: conf.AppSettings) -> To
 
 def make_saved(shown: Iterable[GeneratedImage], settings: conf.AppSettings) -> Together | None:
     """Of the shown ones those that were saved and not sent yet."""
-    images = [image for image in shown if image.status == Status.DRAFT]
+    images = [one for one in shown if one.status == Status.DRAFT and one.run_id is None]
     total = _total(images, settings)
     if not total:
         return None

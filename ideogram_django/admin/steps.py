@@ -38,7 +38,7 @@ HISTORY = {
     "refresh": _("Asked the provider again."),
     "pick": _("Picked."),
     "unpick": _("No longer picked."),
-    "variations": _("Asked for variations."),
+    "variations": _("Asked for more like this."),
     "again": _("Asked for the same on another model."),
 }
 """What the admin's own history says of each step."""

@@ -112,6 +112,12 @@ class Charge(models.Model):
                 condition=models.Q(state=ChargeState.RESERVED),
                 name="ideogram_django_reserved",
             ),
+            # What RETENTION has yet to empty.
+            models.Index(
+                fields=["created_at"],
+                condition=~models.Q(body=""),
+                name="ideogram_django_old_bodies",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -6,13 +6,15 @@ import logging
 from typing import Any
 
 from django.core.files.storage import Storage, storages
-from django.db import models
+from django.db import InterfaceError, OperationalError, models
 
 from ideogram_django import conf
 from ideogram_django.drains import files
+from ideogram_django.exceptions import PictureError
 from ideogram_django.lifecycle import using
 from ideogram_django.models import GeneratedImage
 from ideogram_django.runs import targets
+from ideogram_django.statuses import ErrorCode
 
 logger = logging.getLogger(__name__)
 
@@ -26,13 +28,15 @@ class Copy:
         self.target = target
         self.field: Any = target.field
         suffix = str(image.file.name).rsplit(".", 1)[-1]
-        self.name = self.field.generate_filename(record, f"{image.uuid}.{suffix}")
+        self.name = self._named(f"{image.uuid}.{suffix}")
         self.source: Storage = storages[conf.current().STORAGE]
 
     def write(self) -> str:
         """In a thread: the name that the field's own storage gave the copy."""
         with files.opened(self.source, str(self.image.file.name)) as file:
-            return files.save_copy(self.field.storage, self.name, file)
+            return files.save_copy(
+                self.field.storage, self.name, file, max_length=self.field.max_length
+            )
 
     def link(self, name: str) -> bool:
         """Point the record at the copy, unless somebody changed the field meanwhile."""
@@ -51,6 +55,18 @@ class Copy:
         except Exception:
             logger.warning("The copy %s could not be deleted again", name, exc_info=True)
 
+    def _named(self, filename: str) -> str:
+        """Under the field's own ``upload_to``, which is the site's code."""
+        try:
+            return str(self.field.generate_filename(self.record, filename))
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            logger.exception("upload_to of %s gives no name", self.field)
+            raise PictureError(
+                type(error).__name__, code=ErrorCode.STORAGE_FAILED, permanent=False
+            ) from error
+
     def _columns(self, name: str) -> dict[str, Any]:
         columns: dict[str, Any] = {self.field.attname: name}
         for option, value in (("width_field", "width"), ("height_field", "height")):
@@ -64,7 +80,7 @@ def prepare(image: GeneratedImage) -> Copy | None:
     """What is to be copied where; ``None`` where nothing is wanted.
 
     Nothing is before somebody has approved the picture, if its run asks; nor where the record is
-    gone, or holds something else by now.
+    gone, or holds something else by now. ``PictureError`` where the copy has no name.
     """
     if image.target_type_id is None or image.attached_at is not None:
         return None

@@ -206,9 +206,9 @@ def opened(storage: Storage, name: str) -> Iterator[BinaryIO]:
         yield cast(BinaryIO, file)
 
 
-def save_copy(storage: Storage, name: str, file: BinaryIO) -> str:
+def save_copy(storage: Storage, name: str, file: BinaryIO, *, max_length: int | None) -> str:
     """Copy a file into another storage; the name that it got there."""
-    return _save(storage, name, File(file, name=name))
+    return _save(storage, name, File(file, name=name), max_length=max_length)
 
 
 def save_original(storage: Storage, name: str, file: BinaryIO) -> str:
@@ -236,12 +236,12 @@ def save_widths(
     return saved
 
 
-def _save(storage: Storage, name: str, content: File[Any]) -> str:
+def _save(storage: Storage, name: str, content: File[Any], *, max_length: int | None = None) -> str:
     # A storage is a plugin: S3, Azure and the rest raise what their client libraries raise, so
     # this is the one place that must take any exception for an answer. Nothing is lost by it:
     # the error is logged and kept as the cause, and the picture is tried again.
     try:
-        return storage.save(name, content)
+        return storage.save(name, content, max_length=max_length)
     except Exception as error:
         logger.exception("The storage refused %s", name)
         raise PictureError(

@@ -26,6 +26,29 @@ def read_each(client: Client, job_ids: Sequence[str]) -> list[Job]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pages:
+    """A stretch of the provider's list. ``cursor``: where it goes on; ``None`` at its end."""
+
+    jobs: dict[str, Job]
+    cursor: str | None
+    count: int
+
+
+def read_pages(client: Client, *, cursor: str | None, most: int, size: int) -> Pages:
+    """Up to ``most`` pages of ``size`` jobs, from the cursor on."""
+    jobs: dict[str, Job] = {}
+    count = 0
+    while count < most:
+        page = client.jobs(limit=size, cursor=cursor)
+        count += 1
+        jobs.update((job.id, job) for job in page.jobs)
+        cursor = page.next_cursor if page.has_more else None
+        if cursor is None:
+            break
+    return Pages(jobs=jobs, cursor=cursor, count=count)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobsRead:
     """Jobs from the provider's list. ``whole``: nothing that was asked for can be missing."""
 

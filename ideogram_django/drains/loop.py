@@ -303,7 +303,7 @@ class _Drain:
         if not due or self.polling.is_reading or not provider.permits(1, self.settings):
             return []
         if walking:
-            return [self.polling.next_page()]
+            return [self.polling.next_pages()]
         images = transitions.claim(rows, limit=POLL_CHUNK, lease=self.settings.LEASE, charges=False)
         self.more_polls = len(images) == POLL_CHUNK
         lost = [image for image in images if sending.is_lost(image)]
@@ -368,7 +368,7 @@ class _Drain:
     def _save(self, task: Task, answer: Any) -> None:
         following = self._guarded(partial(task.done, answer), what=_named(task))
         self.backlog.extend(following or ())
-        if not task.images:  # a page of the list, which the next one follows; or the account
+        if not task.images:  # pages of the list, which more follow; or the account
             self.claim_at = 0.0
             self.look_at.clear()
 

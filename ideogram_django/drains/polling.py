@@ -11,7 +11,7 @@ from typing import Any
 from ideogram_django.apiframe.payloads import Job
 from ideogram_django.apiframe.signatures import key_fingerprint
 from ideogram_django.drains import provider
-from ideogram_django.drains.joblist import CLOCK_SKEW, MOST_PAGES, read_list
+from ideogram_django.drains.joblist import CLOCK_SKEW, MOST_PAGES, read_list, read_pages
 from ideogram_django.drains.tasks import Answer, Task
 from ideogram_django.drains.tools import Tools, task_for
 from ideogram_django.exceptions import JobNotFoundError, ProviderError
@@ -21,6 +21,8 @@ from ideogram_django.lifecycle.watching import ASKED_ABOUT, age, next_check
 from ideogram_django.models import GeneratedImage
 
 PAGE = 100
+STRIDE = 5
+"""Pages that are read before what they say is saved: a statement for many costs as for few."""
 WALK_FROM = 500
 """With more due polls than these, the job list is read from its beginning to its end."""
 WALK_EVERY = 10.0
@@ -59,7 +61,7 @@ class Polling:
         account = (tools.settings.API_BASE_URL, key_fingerprint(tools.settings.API_KEY))
         self.walk = _walks.setdefault(account, Walk())
         self.is_reading = False
-        """A page of the walk is on its way; they are read one after another."""
+        """Pages of the walk are on their way; they are read one after another."""
 
     # --- the whole list -------------------------------------------------------------------------
 
@@ -72,30 +74,32 @@ class Polling:
             walk.is_on, walk.cursor, walk.in_vain = True, None, 0
         return walk.is_on
 
-    def next_page(self) -> Task:
+    def next_pages(self) -> Task:
         self.is_reading = True
-        read = partial(self.tools.client.jobs, limit=PAGE, cursor=self.walk.cursor)
-        return Task(images=(), run=read, done=self._page_read)
+        read = partial(
+            read_pages, self.tools.client, cursor=self.walk.cursor, most=STRIDE, size=PAGE
+        )
+        return Task(images=(), run=read, done=self._pages_read)
 
-    def _page_read(self, answer: Any) -> Iterable[Task]:
+    def _pages_read(self, answer: Any) -> Iterable[Task]:
         walk = self.walk
         self.is_reading = False
         if isinstance(answer, ProviderError):
             self.tools.note(answer)
             walk.end()
             return []
-        jobs = {job.id: job for job in answer.jobs}
+        provider.count_calls(answer.count - 1, self.tools.settings)
         images = claim(
-            GeneratedImage.objects.filter(status__in=provider.POLLED, job_id__in=jobs),
-            limit=len(jobs),
+            GeneratedImage.objects.filter(status__in=provider.POLLED, job_id__in=answer.jobs),
+            limit=len(answer.jobs),
             lease=self.tools.settings.LEASE,
             charges=False,
         )
-        walk.in_vain = 0 if images else walk.in_vain + 1
-        walk.cursor = answer.next_cursor
-        if not (answer.has_more and answer.next_cursor) or walk.in_vain >= MOST_PAGES:
+        walk.in_vain = 0 if images else walk.in_vain + answer.count
+        walk.cursor = answer.cursor
+        if walk.cursor is None or walk.in_vain >= MOST_PAGES:
             walk.end()
-        return self._polled_together([(image, jobs[str(image.job_id)]) for image in images])
+        return self._polled_together([(image, answer.jobs[str(image.job_id)]) for image in images])
 
     # --- some pictures --------------------------------------------------------------------------
 

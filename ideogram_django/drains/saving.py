@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from django.core.files.storage import storages
-from django.db import transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
 from ideogram_django.drains import attaching, files
 from ideogram_django.drains.tasks import Answer, Task
@@ -241,7 +241,11 @@ class Saving:
     def _attach(self, image: GeneratedImage) -> Iterable[Task]:
         # Somebody may have approved it since it was claimed.
         image.refresh_from_db(fields=["picked", "attached_at"])
-        copy = attaching.prepare(image)
+        try:
+            copy = attaching.prepare(image)
+        except PictureError:
+            self._not_attached(image)
+            return []
         if copy is None:
             if not settling.nothing_left(image):
                 let_go(image, after=0)
@@ -250,19 +254,30 @@ class Saving:
 
     def _attached(self, image: GeneratedImage, copy: attaching.Copy, answer: Any) -> Iterable[Task]:
         if isinstance(answer, PictureError):
-            if image.checks + 1 < STORAGE_TRIES:
-                let_go(image, after=backoff(image.checks + 1))
-            else:
-                logger.error("The file of %s could not be copied to its record", image.uuid)
-                settling.nothing_left(image)
+            self._not_attached(image)
             return []
         linked = False
-        with transaction.atomic():
-            # First, so that of two who copied only one can link.
-            mine = settling.nothing_left(image)
-            if mine and (linked := copy.link(answer)):
-                settling.given(image)
+        try:
+            with transaction.atomic():
+                # First, so that of two who copied only one can link.
+                mine = settling.nothing_left(image)
+                if mine and copy.link(answer):
+                    settling.given(image)
+                    linked = True
+        except (OperationalError, InterfaceError):
+            raise
+        except DatabaseError:
+            logger.exception("A record's table does not take the copy of %s", image.uuid)
+            self._not_attached(image)
         return [] if linked else [task_for(image, partial(copy.remove, answer), _nothing)]
+
+    def _not_attached(self, image: GeneratedImage) -> None:
+        """Try again, a few times: a copy that can never be made is not to be made for ever."""
+        if image.checks + 1 < STORAGE_TRIES:
+            let_go(image, after=backoff(image.checks + 1))
+        else:
+            logger.error("The file of %s could not be copied to its record", image.uuid)
+            settling.nothing_left(image)
 
     def _remove(self, image: GeneratedImage, objects: Sequence[StoredObject]) -> Task:
         return task_for(image, lambda: files.remove(objects), lambda gone: files.forget(gone))

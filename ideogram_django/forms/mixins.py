@@ -12,6 +12,7 @@ from django.utils.functional import cached_property
 from ideogram_django.forms import prompts
 from ideogram_django.forms.answers import GenerationRequest
 from ideogram_django.forms.fields import GeneratedImageField
+from ideogram_django.forms.offering import Money
 from ideogram_django.forms.plans import Plan
 from ideogram_django.forms.relatives import together
 from ideogram_django.profiles.applying import Profiles
@@ -60,12 +61,16 @@ class GeneratedImageFormSetMixin:
     def _profiles(self) -> Profiles:
         return Profiles()
 
+    @cached_property
+    def _money(self) -> Money:
+        return Money()
+
     def add_fields(self, form: Any, index: int | None) -> None:
-        """As always; all rows look the prompt profiles up together."""
+        """As always; all rows look the prompt profiles up together, and what may be spent."""
         super().add_fields(form, index)  # type: ignore[misc]
         for field in form.fields.values():
             if isinstance(field, GeneratedImageField):
-                field.profiles = self._profiles
+                field.profiles, field.money = self._profiles, self._money
 
     def get_queryset(self) -> Any:
         formset: Any = super()

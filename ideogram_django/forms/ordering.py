@@ -14,111 +14,17 @@ from django.db.models import Model
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf, wording
-from ideogram_django.apiframe import catalogue
-from ideogram_django.budget import ledger, limits
-from ideogram_django.exceptions import InvalidRequest
-from ideogram_django.forms import prompts, sources
+from ideogram_django.budget import limits
+from ideogram_django.forms import offering, prompts
 from ideogram_django.forms.access import may, shown_to, viewable
 from ideogram_django.forms.answers import GenerationRequest, flat
 from ideogram_django.forms.plans import Plan
 from ideogram_django.forms.relatives import Relatives
 from ideogram_django.lifecycle import using, wishes
 from ideogram_django.models import GeneratedImage
-from ideogram_django.widgets import MOST_DRAFTS, Make, Offer, Submitted, Terms
+from ideogram_django.widgets import MOST_DRAFTS, Offer, Submitted, Terms
 
 SOURCE = ("source_fingerprint", "source_digests")
-DRAFTS = 4
-"""How many are proposed where they are cheap."""
-
-
-# --- what is offered ----------------------------------------------------------------------------
-
-
-def make_for(plan: Plan, record: Model | None, column: Any = None) -> Make | None:
-    """How a new picture can be had with a field's plan; None where none can.
-
-    ``column``: the record's own column that the field stands for.
-    """
-    settings = conf.current()
-    options = plan.effective
-    model_id = options.get("model") or settings.DEFAULT_MODEL
-    speed = options.get("rendering_speed") or ""
-    price = ledger.price_of(settings, model_id, speed)
-    if price is None or not settings.SPENDING_ENABLED or plan.problem:
-        return None
-    try:
-        model = catalogue.get_model(model_id, ledger.prices(settings))
-    except InvalidRequest:
-        model = None
-    drafts = model is not None and model.tier == "draft"
-    template = plan.template
-    text = _offered(template, record)
-    holes = _holes(template, record) if _saved(record) else []
-    gaps = [name for name in prompts.gaps(template) if f"{{{name}}}" in text]
-    titles = _titles(template, record)
-    terms = _terms(plan, titles, holes, record, column)
-    open_shape = (
-        model is not None and not options.get("resolution") and "aspect_ratio" not in plan.fixed
-    )
-    return Make(
-        price=wording.money(price.amount, price.currency),
-        prompt=text,
-        gaps=gaps,
-        holes=[titles[name] for name in holes],
-        shape=options.get("aspect_ratio") or "",
-        shapes=model.aspect_ratios if model is not None and open_shape else (),
-        longest=catalogue.MAX_PROMPT,
-        count=DRAFTS if drafts else 1,
-        labels=[
-            wording.make_label(count, price.amount * count, price.currency, drafts=drafts)
-            for count in range(1, MOST_DRAFTS + 1)
-        ],
-        terms=terms.sign() if terms else "",
-        profile=plan.profile,
-        before=plan.before,
-        after=plan.after,
-        fixed=[wording.parameter(name, value) for name, value in plan.fixed.items()],
-    )
-
-
-def _terms(
-    plan: Plan,
-    titles: Mapping[str, str],
-    holes: list[str],
-    record: Model | None,
-    column: Any,
-) -> Terms | None:
-    try:
-        # Without the profile: what it says around the text is put there when the text is known.
-        wish = wishes.check({**plan.effective, "prompt": "A picture"})
-    except ValidationError:
-        return None  # a system check tells the developer, the profile's page the editor
-    options = {"model": wish.request.model, **wish.request.parameters}
-    return Terms(
-        price=str(wish.price.amount),
-        currency=wish.price.currency,
-        options={
-            **{name: value for name, value in options.items() if name not in plan.fixed},
-            **({"profile": plan.profile} if plan.profile else {}),
-        },
-        template=plan.template,
-        labels=dict(titles),
-        holes=[titles[name] for name in holes],
-        version=plan.version,
-        made_for=_made_for(plan, record, column),
-    )
-
-
-def _made_for(plan: Plan, record: Model | None, column: Any) -> dict[str, Any]:
-    """For which record the text is offered, and what it was made from, as plain values."""
-    if record is None or column is None:
-        return {}
-    found = sources.columns(record, plan.template, column)
-    target = found.pop("target_type")
-    if not _saved(record):
-        # What the record says is known when it is saved.
-        found = {"target_id": found["target_id"], "target_field": found["target_field"]}
-    return {"target_type": target.pk, **found}
 
 
 # --- with the form ------------------------------------------------------------------------------
@@ -132,7 +38,7 @@ def request_for(
         raise ValidationError(plan.problem, code="profile")
     template = plan.template
     prompt = value.prompt
-    if not value.edited and _saved(record) and _holes(template, record):
+    if not value.edited and offering.is_saved(record) and offering.holes_of(template, record):
         # The text that was offered has a hole; what the record says by now may fill it.
         prompt = template
     terms = Terms.read(value.terms)
@@ -225,6 +131,8 @@ class Ordered:
 
     offer: Offer
     problem: str = ""
+    left: Sequence[str] = ()
+    """What may still be spent now."""
 
 
 def order(user: Any, value: Submitted) -> Ordered:
@@ -250,6 +158,7 @@ def order(user: Any, value: Submitted) -> Ordered:
     seen = shown_to(user, [*relatives, before])
     return Ordered(
         problem=problem,
+        left=offering.money_left(user),
         offer=Offer(
             current=current,
             may_view=may(user, "view"),
@@ -313,30 +222,3 @@ def earlier_drafts(
     if picked is None or (current is not None and picked.pk == current.replaces_id):
         return []
     return list(using.drafts_of(picked).order_by("request_number")[:MOST_DRAFTS])
-
-
-# --- parts --------------------------------------------------------------------------------------
-
-
-def _saved(record: Model | None) -> bool:
-    return record is not None and record.pk is not None and not record._state.adding
-
-
-def _offered(template: str, record: Model | None) -> str:
-    """The exact text where the record is known, else the template."""
-    if record is None or not _saved(record):
-        return template
-    return prompts.fill(template, record)
-
-
-def _holes(template: str, record: Model | None) -> list[str]:
-    """The gaps that this saved record fills with nothing."""
-    return prompts.empty(prompts.gaps(template), record) if record is not None else []
-
-
-def _titles(template: str, record: Model | None) -> dict[str, str]:
-    """What people call the gaps; where no model says, the name itself."""
-    return {
-        name: name if record is None else prompts.title(type(record), name)
-        for name in prompts.gaps(template)
-    }

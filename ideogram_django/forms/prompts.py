@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist, ValidationError
 from django.db import models
 from django.template import defaultfilters
@@ -74,14 +75,21 @@ def empty(names: Iterable[str], record: models.Model) -> list[str]:
 
 def guessed_empty(template: str, text: str) -> list[str]:
     """The gaps that were filled with nothing, if ``text`` is the template with its gaps filled."""
-    names = gaps(template)
     parts = _GAP.split(template)  # words, name, words, name, …, words
-    pattern = "".join("(.*?)" if index % 2 else re.escape(part) for index, part in enumerate(parts))
-    match = re.fullmatch(pattern, text, re.DOTALL) if names else None
-    if match is None:
+    names, (first, *between) = parts[1::2], parts[::2]
+    if not names or not text.startswith(first):
         return []
-    found = dict(zip(parts[1::2], match.groups(), strict=True))
-    return [name for name in names if not found[name].strip()]
+    found: dict[str, str] = {}
+    # Not as one pattern: with a few gaps, a text that does not match would take it hours.
+    rest = text.removeprefix(first)
+    for name, words in zip(names[:-1], between[:-1], strict=True):
+        found[name], seen, rest = rest.partition(words) if words else ("", " ", rest)
+        if not seen:
+            return []
+    if not rest.endswith(between[-1]):
+        return []
+    found[names[-1]] = rest.removesuffix(between[-1])
+    return [name for name in gaps(template) if not found[name].strip()]
 
 
 def title(model: type[models.Model], name: str) -> str:
@@ -131,6 +139,8 @@ def _column(model: type[models.Model] | None, name: str) -> models.Field[object,
         raise LookupError(name) from error
     if not isinstance(field, models.Field) or not field.concrete or field.many_to_many:
         raise LookupError(name)
+    if isinstance(model, type) and issubclass(model, AbstractBaseUser) and name == "password":
+        raise LookupError(name)  # templates of profiles are written in the admin
     return field
 
 

@@ -40,7 +40,9 @@ def fulfil(
     return picture
 
 
-def exchange(picture: GeneratedImage, before: GeneratedImage | None) -> None:
+def exchange(picture: GeneratedImage, before: GeneratedImage | None, record: Model) -> None:
     """The record uses this picture from now on, in place of another one or of none."""
     using.follow(picture, stand_in(before))
     using.pick(picture)
+    if before is not None and before.replaces_id == picture.pk:
+        using.unpick(before, record)

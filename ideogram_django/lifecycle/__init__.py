@@ -22,6 +22,7 @@ from ideogram_django.lifecycle.requesting import (
 from ideogram_django.lifecycle.steering import (
     cancel,
     edit_draft,
+    hold,
     refresh,
     retry,
     start,
@@ -36,6 +37,7 @@ __all__ = [
     "edit_draft",
     "generate",
     "generate_many",
+    "hold",
     "refresh",
     "rerender",
     "retry",

@@ -372,14 +372,14 @@ def completed_together(
         image.pk: ledger.amount_of(charge, image.charged_credits)
         for image, (charge, _credits) in zip(images, paid, strict=True)
     }
-    columns: dict[str, Any] = {
+    changes: dict[str, Any] = {
         column: Each({image.pk: facts[fact] for image, facts in files}, kind)
         for column, fact, kind in FACTS
     }
-    columns["next_check_at"] = Now()
+    changes["next_check_at"] = Now()
     if last:
         rows = rows.filter(target_type__isnull=True)
-        columns |= {"next_check_at": None, **UNHELD}
+        changes |= {"next_check_at": None, **UNHELD}
     try:
         with transaction.atomic():
             done = move(
@@ -391,7 +391,7 @@ def completed_together(
                 error_code="",
                 error_detail="",
                 cost=Coalesce(F("cost"), Each(cost, DecimalField(**MONEY))),
-                **columns,
+                **changes,
             )
             if done != len(files) or not ledger.settle_together(paid):
                 raise ChangedMeanwhileError

@@ -74,16 +74,24 @@ def start(image: GeneratedImage, *, requested_by: Any = None) -> None:
     start_many([image], requested_by=requested_by)
 
 
-def start_many(images: Sequence[GeneratedImage], *, requested_by: Any = None) -> None:
-    """Start drafts, all or none."""
+def start_many(
+    images: Sequence[GeneratedImage], *, requested_by: Any = None, by_run: bool = False
+) -> None:
+    """Start drafts, all or none.
+
+    What belongs to a bulk run that is not over is started by that run alone (``by_run``): it
+    would pass its ceiling, and go on while it is paused.
+    """
     if not images:
         return
+    if not by_run:
+        _refuse_drafts_of_runs(images)
     settings = conf.current()
     wishes = [check(request_of(image), settings) for image in images]
     with _only_once(), transaction.atomic():
         for user, group in _by_user(images, wishes, requested_by):
             charges = ledger.open_charges(
-                settings, [_order(*one, attempt=1) for one in group], user
+                settings, [_order(*one, attempt=one[0].attempt + 1) for one in group], user
             )
             for (image, wish), charge in zip(group, charges, strict=True):
                 if not move(
@@ -91,7 +99,7 @@ def start_many(images: Sequence[GeneratedImage], *, requested_by: Any = None) ->
                     source=[Status.DRAFT],
                     to=Status.PENDING,
                     charge=charge,
-                    attempt=1,
+                    attempt=image.attempt + 1,
                     price=wish.price.amount,
                     currency=wish.price.currency,
                     requested_by=user,
@@ -179,6 +187,22 @@ def cancel(image: GeneratedImage) -> None:
         announce(image, signals.image_cancelled)
 
 
+def hold(image: GeneratedImage) -> bool:
+    """Pending → draft, and the money back. False once it may have been sent: then it goes on."""
+    with transaction.atomic():
+        held = move(
+            row(image).filter(charged(maybe_sent=False)),
+            source=[Status.PENDING],
+            to=Status.DRAFT,
+            next_check_at=None,
+            checks=0,
+            **UNHELD,
+        )
+        if held and image.charge is not None:
+            ledger.release(image.charge)
+    return bool(held)
+
+
 def refresh(image: GeneratedImage) -> None:
     """Make the picture due now, if there is anything to ask about, and wake a worker.
 
@@ -201,6 +225,17 @@ def waits_for_refund(image: GeneratedImage) -> bool:
     """A webhook told the failure, and the credits are being asked for: a second or two."""
     charge = image.charge
     return charge is not None and charge.state == ChargeState.RESERVED and bool(image.job_id)
+
+
+def _refuse_drafts_of_runs(images: Sequence[GeneratedImage]) -> None:
+    one_of_each = {image.run_id: image for image in images if image.run_id is not None}
+    for run in (image.run for image in one_of_each.values()):
+        if run is not None and not run.is_over:
+            raise ValidationError(
+                _("The bulk run “%(run)s” makes this picture. Start or go on with the run."),
+                code="of_a_run",
+                params={"run": run.name},
+            )
 
 
 def _wait_for_refund(image: GeneratedImage) -> None:

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 FOLLOWS: Mapping[Status, frozenset[Status]] = {
     Status.DRAFT: frozenset({Status.PENDING}),
-    Status.PENDING: frozenset({Status.SUBMITTING, Status.CANCELLED}),
+    # Back to a draft where a bulk run is paused before it was sent.
+    Status.PENDING: frozenset({Status.SUBMITTING, Status.CANCELLED, Status.DRAFT}),
     Status.SUBMITTING: frozenset(
         {
             Status.PENDING,
@@ -103,7 +104,9 @@ class Each(Func):
     ) -> tuple[str, tuple[Any, ...]]:
         key, parameters = compiler.compile(self.source_expressions[0])
         whens = " ".join(["WHEN %s THEN %s"] * len(self.values))
-        pairs = [part for pair in self.values.items() for part in pair]
+        pairs = []
+        for row, value in self.values.items():
+            pairs += [row, self.output_field.get_db_prep_value(value, connection)]
         return f"CASE {key} {whens} END", (*parameters, *pairs)
 
 

@@ -83,6 +83,16 @@ def pick(image: GeneratedImage) -> None:
         drafts.filter(pk=image.pk, picked=False).update(picked=True)
 
 
+def unpick(image: GeneratedImage, record: Model) -> None:
+    """The record went back to the picture before: this draft is no longer the one that is used.
+
+    Unless another record uses it. The record itself may still point at it in the database.
+    """
+    users = usage.records(image, most=2)
+    if all(one == record for one in users) and drafts_of(image).exclude(pk=image.pk).exists():
+        _rows(image).filter(picked=True).update(picked=False)
+
+
 def attached(image: GeneratedImage, record: Model, field: str) -> None:
     """Tell the site, after the commit, that a record got this picture."""
     announce(image, signals.image_attached, record=record, field=field)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator, ProhibitNullCharactersValidator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 PARAMETERS = catalogue.PARAMETERS
 """The API's own names, beside ``prompt`` and ``model``; its ``image`` is ``reference_image``."""
+ALT_TEXT = (MaxLengthValidator(1000), ProhibitNullCharactersValidator())
+"""What the column takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +56,7 @@ def check(
     unknown = sorted(set(options) - {"prompt", "model", *PARAMETERS, *COLUMNS})
     if unknown:
         raise TypeError(f"generate() got unexpected arguments: {', '.join(unknown)}")
+    _check_alt_text(options.get("alt_text") or "")
     options = (profiles or Profiles()).apply(options, default_model=settings.DEFAULT_MODEL)
     parameters = plain_references(
         {name: options[name] for name in PARAMETERS if options.get(name) is not None}
@@ -80,6 +84,15 @@ def check(
         price=ledger.money(settings, clean.credits),
         columns={name: options[name] for name in COLUMNS if name in options},
     )
+
+
+def _check_alt_text(text: str) -> None:
+    """Before a database refuses it: not every text comes out of a form."""
+    for validator in ALT_TEXT:
+        try:
+            validator(text)
+        except ValidationError as error:
+            raise ValidationError({"alt_text": error}) from error
 
 
 def check_all(requests: Sequence[Mapping[str, Any]], settings: conf.AppSettings) -> list[Wish]:

@@ -17,12 +17,9 @@ def find(name: str) -> ProfileVersion:
 
     ``ValidationError`` (code ``profile``) where there is none, or where it is not in use.
     """
-    version = (
-        ProfileVersion.objects.filter(profile__name=name)
-        .select_related("profile")
-        .order_by("-number")
-        .first()
-    )
+    versions = ProfileVersion.objects.filter(profile__name=name).select_related("profile")
+    # A database may refuse to look for a NUL.
+    version = None if "\0" in name else versions.order_by("-number").first()
     if version is None:
         message = _("There is no prompt profile “%(name)s”.")
     elif not version.profile.is_active:

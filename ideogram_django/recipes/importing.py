@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,60 +17,18 @@ from uuid import UUID
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Max, Q
+from django.db.models import Max
 
 from ideogram_django.conf import AppSettings
 from ideogram_django.lifecycle import adopting, draft_many, references, wishes
 from ideogram_django.models import GeneratedImage, Run
 from ideogram_django.recipes import lines
+from ideogram_django.recipes.family import Family
 from ideogram_django.recipes.lines import Line, Recipe
 from ideogram_django.recipes.originals import Original, Originals
+from ideogram_django.recipes.reporting import Report
 
 BATCH = 200
-MOST_TOLD = 100
-LINKS = ("parent", "replaces")
-
-
-@dataclass(slots=True)
-class Report:
-    """What became of the lines. Every recipe is counted once."""
-
-    here: int = 0
-    """Left alone: a picture with this uuid is here."""
-    same_file: int = 0
-    """Left alone: the very same file is here, under another uuid."""
-    adopted: int = 0
-    """Taken over with their file, free of charge."""
-    drafts: int = 0
-    """Saved as drafts: there was no file yet."""
-    missing: int = 0
-    """Their file was not found; they could be made again."""
-    amount: Decimal = Decimal(0)
-    """What making the missing ones would cost."""
-    currency: str = ""
-    waiting: int = 0
-    """Missing, too, but made from reference pictures that are not here: those come first."""
-    lost: int = 0
-    """Their file was not found, and they cannot be made again: own work, or a model gone."""
-    left_out: int = 0
-    """Failed or cancelled where they come from."""
-    linked: int = 0
-    """Pictures whose family or references were joined up."""
-    told: list[str] = field(default_factory=list)
-    """Sentences about pictures that cannot be made here and files that are not what they should
-    be; the first :data:`MOST_TOLD`."""
-    untold: int = 0
-    """How many more there were."""
-
-    def tell(self, recipe: Recipe, sentence: str) -> None:
-        if len(self.told) < MOST_TOLD:
-            self.told.append(f"{recipe.uuid}: {sentence}")
-        else:
-            self.untold += 1
-
-    @property
-    def written(self) -> int:
-        return self.adopted + self.drafts
 
 
 class Import:
@@ -84,9 +41,8 @@ class Import:
         self._missing: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115
         self._found: set[UUID] = set()
         """Pictures that would be here by now, were this not only a look."""
-        self._known_as: dict[UUID, UUID] = {}
-        """Recipes whose file is here under another uuid."""
         self._last_before = GeneratedImage.objects.aggregate(last=Max("pk"))["last"] or 0
+        self._family = Family(self._last_before)
         self.report = Report(currency=settings.CURRENCY)
 
     def close(self) -> None:
@@ -109,7 +65,7 @@ class Import:
             for batch in _batches(lines.read_body(missing)):
                 self._count_missing(batch)
         if write:
-            self._link(lines.read(self._file))
+            self._link()
         return self.report
 
     def _take_over(self, batch: Sequence[Line], missing: BinaryIO, *, write: bool) -> None:
@@ -125,7 +81,7 @@ class Import:
             if recipe.uuid in here:
                 self.report.here += 1
             elif recipe.is_finished and recipe.sha256 in same:
-                self._known_as[recipe.uuid] = same[recipe.sha256]
+                self._family.known_as[recipe.uuid] = same[recipe.sha256]
                 self.report.same_file += 1
             elif recipe.is_draft:
                 if self._price(recipe) is not None:
@@ -161,7 +117,7 @@ class Import:
         not would fail, and to make both at once is no way either.
         """
         recipes = [line.recipe for line in batch if line.recipe is not None]
-        wanted = {self._here(one) for recipe in recipes for one in _made_from(recipe)}
+        wanted = {self._family.here(one) for recipe in recipes for one in _made_from(recipe)}
         here = GeneratedImage.objects.completed().filter(uuid__in=wanted).exclude(file="")
         there = {*here.values_list("uuid", flat=True), *(wanted & self._found)}
         for line in batch:
@@ -174,7 +130,7 @@ class Import:
                     recipe, "Its file was not found, and own work cannot be made again."
                 )
             elif (price := self._price(recipe)) is not None:
-                if all(self._here(one) in there for one in _made_from(recipe)):
+                if all(self._family.here(one) in there for one in _made_from(recipe)):
                     self.report.missing += 1
                     self.report.amount += price
                     self._missing.write(line.raw)
@@ -226,58 +182,11 @@ class Import:
         )
         return dict(found.exclude(file="").order_by("-pk").values_list("sha256", "uuid"))
 
-    # --- the family -----------------------------------------------------------------------------
-
-    def _link(self, found: Iterable[Line]) -> None:
+    def _link(self) -> None:
         """Join up what this import, or an earlier one, has brought here."""
-        for batch in _batches(found):
-            self._link_batch([line.recipe for line in batch if line.recipe is not None])
-
-    def _link_batch(self, recipes: Sequence[Recipe]) -> None:
-        ours = GeneratedImage.objects.filter(
-            Q(pk__gt=self._last_before) | Q(adopted=True), uuid__in=[one.uuid for one in recipes]
-        )
-        rows = {row.uuid: row for row in ours}
-        wanted = {getattr(recipe, name) for recipe in recipes for name in LINKS} - {None}
-        targets = dict(
-            GeneratedImage.objects.filter(uuid__in=map(self._here, wanted)).values_list(
-                "uuid", "pk"
-            )
-        )
-        changed = []
-        for recipe in recipes:
-            row = rows.get(recipe.uuid)
-            if row is not None and self._join(row, recipe, targets):
-                changed.append(row)
-        GeneratedImage.objects.bulk_update(changed, [*LINKS, *references.REFERENCES])
-        self.report.linked += len(changed)
-
-    def _join(self, row: GeneratedImage, recipe: Recipe, targets: dict[UUID, int]) -> bool:
-        before = [getattr(row, name) for name in (*_columns(LINKS), *references.REFERENCES)]
-        for name, column in zip(LINKS, _columns(LINKS), strict=True):
-            wanted = getattr(recipe, name)
-            target = None if wanted is None else targets.get(self._here(wanted))
-            # What somebody linked here stays; nothing comes to hang on itself.
-            if target is not None and target != row.pk and getattr(row, column) is None:
-                setattr(row, column, target)
-        row.reference_image = self._own(row.reference_image)
-        row.style_reference_images = [self._own(one) for one in row.style_reference_images]
-        after = [getattr(row, name) for name in (*_columns(LINKS), *references.REFERENCES)]
-        return before != after
-
-    def _here(self, wanted: UUID) -> UUID:
-        return self._known_as.get(wanted, wanted)
-
-    def _own(self, reference: str) -> str:
-        """A reference to a picture of the library by the uuid that it has here."""
-        if not references.is_own(reference):
-            return reference
-        try:
-            wanted = UUID(reference.removeprefix(references.OWN))
-        except ValueError:
-            return reference
-        known = self._known_as.get(wanted)
-        return reference if known is None else f"{references.OWN}{known}"
+        for batch in _batches(lines.read(self._file)):
+            recipes = [line.recipe for line in batch if line.recipe is not None]
+            self.report.linked += self._family.link(recipes)
 
     # --- the rest -------------------------------------------------------------------------------
 
@@ -305,7 +214,7 @@ class Import:
                 image.uuid = recipe.uuid
                 image.picked = recipe.picked
             GeneratedImage.objects.bulk_update(images, ["uuid", "picked"], batch_size=BATCH)
-            self._link(lines.read(self._file))
+            self._link()
             run.start()
         return run
 
@@ -354,10 +263,6 @@ def _users(recipes: Sequence[Recipe]) -> dict[str, Any]:
         return {}
     found = model._default_manager.filter(**{f"{model.USERNAME_FIELD}__in": names})
     return {str(user.get_username()): user for user in found}
-
-
-def _columns(names: Sequence[str]) -> list[str]:
-    return [f"{name}_id" for name in names]
 
 
 def _batches(found: Iterable[Line]) -> Iterator[list[Line]]:

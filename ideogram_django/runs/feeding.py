@@ -12,11 +12,11 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Now
 
-from ideogram_django import lifecycle
+from ideogram_django import lifecycle, wakeups
 from ideogram_django.budget import limits
 from ideogram_django.conf import AppSettings
 from ideogram_django.lifecycle import wishes
@@ -36,7 +36,19 @@ def feed(settings: AppSettings) -> int:
     if not settings.SPENDING_ENABLED:
         return 0
     hungry_first = Run.objects.running().order_by(F("fed_at").asc(nulls_first=True))
-    return sum(feed_one(run, settings) for run in hungry_first)
+    return sum(_feed_in_turn(run, settings) for run in hungry_first)
+
+
+def _feed_in_turn(run: Run, settings: AppSettings) -> int:
+    """One that cannot be fed, for whatever reason, keeps no other one hungry."""
+    try:
+        return feed_one(run, settings)
+    except (OperationalError, InterfaceError, wakeups.JobTimeoutException):
+        raise  # the whole drain's matter
+    except Exception:
+        logger.exception("Run %s could not be fed", run.uuid)
+        Run.objects.filter(pk=run.pk).update(fed_at=Now())  # to the end of the queue
+        return 0
 
 
 def feed_one(run: Run, settings: AppSettings) -> int:
@@ -83,25 +95,28 @@ def _feed(run: Run, settings: AppSettings) -> int:
         run.refresh_from_db()
         active = run.images.in_progress().count()
         waiting = run.pictures.drafts().filter(error_code="")
-        drafts = list(waiting[: max(run.at_once - active, 0)])
+        rows = waiting.select_related("parent") if run.again_of_id else waiting
+        drafts = list(rows[: max(run.at_once - active, 0)])
         if not drafts:
             if not active and not waiting.exists():
                 steering.finish(run)
             return 0
-        priced = _priced(drafts, settings)
+        priced = _priced(run, drafts, settings)
         chosen, reason = _affordable(run, priced)
         if chosen:
-            lifecycle.start_many(chosen)
+            lifecycle.start_many(chosen, by_run=True)
         elif reason is not None and not (reason == RunPause.CEILING and _waits_for_refunds(run)):
             steering.pause(run, reason)
         return len(chosen)
 
 
-def _priced(drafts: Sequence[Any], settings: AppSettings) -> list[tuple[Any, Decimal]]:
+def _priced(run: Run, drafts: Sequence[Any], settings: AppSettings) -> list[tuple[Any, Decimal]]:
     """Those that can still be made, at today's price; the others are marked and passed over."""
     found = []
     for image in drafts:
         try:
+            if run.again_of_id and (reason := preparing.made_already(image)):
+                raise reason
             wish = wishes.check(wishes.request_of(image), settings)
         except ValidationError as error:
             preparing.unusable(image, error)

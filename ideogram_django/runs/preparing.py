@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import conf, lifecycle
+from ideogram_django.budget import ledger
 from ideogram_django.lifecycle import wishes
 from ideogram_django.runs import approving
 from ideogram_django.statuses import ErrorCode, RunState, Status
@@ -35,7 +36,6 @@ CARRIED = (
     "decorative",
     "extra",
     "replaces",
-    "source_digests",
     "source_digests",
     "source_fingerprint",
     "target_before",
@@ -76,7 +76,7 @@ def prepare(
         with transaction.atomic(using=queryset.db):
             run.save(using=queryset.db)
             lifecycle.draft_many(
-                _pictures(queryset),
+                pictures_of(queryset),
                 wanted,
                 requested_by=run.requested_by,
                 bulk=True,
@@ -104,7 +104,7 @@ def _earlier(queryset: RunQuerySet, run_id: uuid.UUID, user: Any) -> Run | None:
 
 def worth_another_try(run: Run) -> Any:
     """The run's failures that may work another time and are not being tried again already."""
-    tried = _pictures(type(run).objects.all()).filter(
+    tried = pictures_of(type(run).objects.all()).filter(
         parent=OuterRef("pk"), run__again_of=OuterRef("run")
     )
     failed = run.pictures.failed().filter(error_code__in=WORTH_ANOTHER_TRY)
@@ -117,28 +117,51 @@ def again(run: Run, *, requested_by: Any = None, run_id: uuid.UUID | None = None
         earlier = _earlier(type(run).objects.all(), run_id, user)
         if earlier is not None:
             return earlier
-    failed = list(worth_another_try(run))
-    if not failed:
-        raise ValidationError(
-            _("Nothing failed that another try could help."), code="nothing_failed"
+    with transaction.atomic():
+        # Locks the run, so that two who press at the same moment do not both find the failures.
+        type(run).objects.filter(pk=run.pk).update(state=F("state"))
+        failed = list(worth_another_try(run))
+        if not failed:
+            raise ValidationError(
+                _("Nothing failed that another try could help."), code="nothing_failed"
+            )
+        return type(run).objects.prepare(
+            [
+                {
+                    **wishes.request_of(image),
+                    **{name: getattr(image, name) for name in CARRIED},
+                    "parent": image,
+                }
+                for image in failed
+            ],
+            name=run.name,
+            requested_by=user,
+            at_once=run.at_once,
+            approve=run.approve,
+            source=run.source,
+            run_id=run_id,
+            again_of=run,
         )
-    return type(run).objects.prepare(
-        [
-            {
-                **wishes.request_of(image),
-                **{name: getattr(image, name) for name in CARRIED},
-                "parent": image,
-            }
-            for image in failed
-        ],
-        name=run.name,
-        requested_by=user,
-        at_once=run.at_once,
-        approve=run.approve,
-        source=run.source,
-        run_id=run_id,
-        again_of=run,
-    )
+
+
+def price_anew(run: Run) -> None:
+    """Put today's prices on what is not started. One query, and one per price that changed."""
+    settings = conf.current()
+    drafts = run.images.filter(status=Status.DRAFT, error_code="").order_by()
+    kinds = ("model", "rendering_speed", "price", "currency")
+    for model, speed, amount, currency in drafts.values_list(*kinds).distinct():
+        price = ledger.price_of(settings, model, speed)
+        if price is not None and (price.amount, price.currency) != (amount, currency):
+            same = drafts.filter(model=model, rendering_speed=speed, price=amount)
+            same.update(price=price.amount, currency=price.currency)
+
+
+def made_already(image: Any) -> ValidationError | None:
+    """Why a failure need not be tried again any more: somebody did so, without this run."""
+    failed = image.parent
+    if failed is None or failed.status in (Status.FAILED, Status.CANCELLED):
+        return None
+    return ValidationError(_("The picture that had failed was tried again by itself meanwhile."))
 
 
 def discard(run: Run) -> None:
@@ -167,6 +190,7 @@ def unusable(image: Any, error: ValidationError) -> None:
     )
 
 
-def _pictures(queryset: RunQuerySet) -> Any:
+def pictures_of(queryset: RunQuerySet) -> Any:
+    """All pictures, whose model these modules do not import."""
     relation: Any = queryset.model._meta.get_field("images")
     return relation.related_model._default_manager.all()

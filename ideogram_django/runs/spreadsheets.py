@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+import itertools
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,17 +53,20 @@ def read(content: bytes, name: str, options: Mapping[str, Any], count: int = 1) 
     file's, for sentences. Raises ``ValidationError`` where the file as such makes no sense; a
     line that does not is an order with problems, which :func:`check` tells beside all others.
     """
-    lines = list(_lines(content, name))
+    # One more than there may be is enough to refuse them, and a million would fill the memory.
+    lines = list(itertools.islice(_lines(content, name), MOST + 2))
     if not lines:
         raise ValidationError(
             gettext("%(file)s is empty. Its first line must name the columns: prompt, …")
             % {"file": name}
         )
+    if len(lines) > MOST + 1:
+        raise _too_many()
     names = _column_names(name, lines[0][1])
     orders = []
     for number, cells in lines[1:]:
         place = gettext("Line %(number)d") % {"number": number}
-        if len(cells) > len(names):
+        if any(cell.strip() for cell in cells[len(names) :]):
             text = gettext(
                 "it has %(cells)d cells, but there are %(columns)d columns. Put a prompt that "
                 "holds commas in double quotes."
@@ -88,14 +93,14 @@ def read(content: bytes, name: str, options: Mapping[str, Any], count: int = 1) 
 def check(orders: Sequence[Order]) -> Bill:
     """Check and price every order; ``ValidationError`` with a sentence per problem."""
     if sum(order.count for order in orders) > MOST:
-        raise ValidationError(gettext("One go makes at most %(most)d pictures.") % {"most": MOST})
+        raise _too_many()
     settings, profiles = conf.current(), Profiles()
     problems: list[str] = []
     requests: list[Mapping[str, Any]] = []
     amount, currency = Decimal(0), settings.CURRENCY
     for order in orders:
         found = [*order.problems, *_problems(order)]
-        if order.options:
+        if order.options or not found:
             try:
                 wish = wishes.check(order.options, settings, profiles)
             except ValidationError as error:
@@ -106,6 +111,14 @@ def check(orders: Sequence[Order]) -> Bill:
         requests += [order.options] * order.count
     refuse(problems)
     return Bill(requests=requests, amount=amount, currency=currency)
+
+
+def repeated(bill: Bill) -> int:
+    """How many of the pictures are asked for a second time in just the same words."""
+    # Two pictures of one line are wanted: the line says so.
+    seen = {id(one): one for one in bill.requests}
+    different = {json.dumps(one, sort_keys=True, default=str) for one in seen.values()}
+    return len(seen) - len(different)
 
 
 def refuse(problems: Sequence[str]) -> None:
@@ -124,6 +137,10 @@ def refuse(problems: Sequence[str]) -> None:
 # --- parts --------------------------------------------------------------------------------------
 
 
+def _too_many() -> ValidationError:
+    return ValidationError(gettext("One go makes at most %(most)d pictures.") % {"most": MOST})
+
+
 def _lines(content: bytes, name: str) -> Iterator[tuple[int, list[str]]]:
     """The lines that hold anything, each with the number of its first one in the file."""
     try:
@@ -133,11 +150,10 @@ def _lines(content: bytes, name: str) -> Iterator[tuple[int, list[str]]]:
         raise ValidationError(
             gettext("%(file)s is not UTF-8. Save it as “CSV UTF-8”.") % {"file": name}
         ) from error
-    first = text.partition("\n")[0]
-    delimiter = next((mark for mark in ",;\t" if mark in first), ",")
+    before, text, delimiter = _taken_apart(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     while True:
-        number = reader.line_num + 1
+        number = before + reader.line_num + 1
         try:
             cells = next(reader, None)
         except csv.Error as error:
@@ -151,8 +167,22 @@ def _lines(content: bytes, name: str) -> Iterator[tuple[int, list[str]]]:
             yield number, cells
 
 
+def _taken_apart(text: str) -> tuple[int, str, str]:
+    """How many lines stand before the table, the table, and what separates its cells.
+
+    Excel writes "sep=;" in front for itself, and old spreadsheets end lines with a bare CR.
+    """
+    found = re.match(r"sep=([,;\t])(?:\r\n|\r|\n)", text)
+    if found is not None:
+        return 1, text[found.end() :], found[1]
+    first = re.split(r"[\r\n]", text.lstrip(), maxsplit=1)[0]
+    return 0, text, next((mark for mark in ",;\t" if mark in first), ",")
+
+
 def _column_names(file: str, cells: Sequence[str]) -> list[str]:
     names = [re.sub(r"[\s-]+", "_", cell.strip().lower()) for cell in cells]
+    while names and not names[-1]:  # columns that were cleared, and are written all the same
+        names.pop()
     for name in names:
         if name in COLUMNS:
             continue

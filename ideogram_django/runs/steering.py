@@ -13,7 +13,7 @@ from django.dispatch import Signal
 from django.utils.translation import gettext_lazy as _
 
 from ideogram_django import lifecycle, signals, wakeups
-from ideogram_django.runs import approving
+from ideogram_django.runs import approving, preparing
 from ideogram_django.statuses import RunPause, RunState, Status
 
 if TYPE_CHECKING:
@@ -27,19 +27,29 @@ def start(run: Run) -> None:
     """Where nobody is asked before use, foreign keys point at their new pictures from now on."""
     with transaction.atomic():
         _move(run, [RunState.PREPARED], RunState.RUNNING, started_at=Now())
+        preparing.price_anew(run)
         if not run.approve:
             approving.point(approving.proposals(run))
     wakeups.wake_after_commit()
 
 
 def pause(run: Run, reason: RunPause) -> None:
+    """A person's pause holds back what was not sent yet: there may be hundreds of it.
+
+    What the money stopped has paid for those already, so they are made.
+    """
     with transaction.atomic():
         _move(run, [RunState.RUNNING], RunState.PAUSED, pause=reason)
+        if reason == RunPause.PERSON:
+            for image in run.pictures.filter(status=Status.PENDING).select_related("charge"):
+                lifecycle.hold(image)
         _announce(run, signals.run_paused)
 
 
 def resume(run: Run) -> None:
-    _move(run, [RunState.PAUSED], RunState.RUNNING, pause="")
+    with transaction.atomic():
+        _move(run, [RunState.PAUSED], RunState.RUNNING, pause="")
+        preparing.price_anew(run)
     wakeups.wake_after_commit()
 
 

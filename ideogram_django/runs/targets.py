@@ -9,11 +9,13 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.contenttypes.models import ContentType
+from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import models
 
 if TYPE_CHECKING:
+    from django.contrib.contenttypes.models import ContentTypeManager
+
     from ideogram_django.models import GeneratedImage
 
 logger = logging.getLogger(__name__)
@@ -53,10 +55,16 @@ class Target:
         return self.holding(self.before)
 
 
+def _content_types() -> ContentTypeManager:
+    """Looked up when needed: our models import this module, and may be loaded before those."""
+    manager: ContentTypeManager = apps.get_model("contenttypes", "ContentType").objects
+    return manager
+
+
 def columns(record: models.Model, field: Any) -> dict[str, Any]:
     """What a new picture has to remember of the record that it is made for."""
     return {
-        "target_type": ContentType.objects.get_for_model(type(record)),
+        "target_type": _content_types().get_for_model(type(record)),
         "target_id": str(record.pk),
         "target_field": field.name,
         "target_before": str(record.serializable_value(field.attname) or ""),
@@ -68,7 +76,7 @@ def of(image: GeneratedImage) -> Target | None:
     if image.target_type_id is None or not image.target_field:
         return None
     # Kept by Django, so that a thousand pictures do not ask a thousand times.
-    model = ContentType.objects.get_for_id(image.target_type_id).model_class()
+    model = _content_types().get_for_id(image.target_type_id).model_class()
     if model is None:
         return None
     try:

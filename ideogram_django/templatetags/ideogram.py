@@ -5,7 +5,7 @@ The tags are adapters: what they show is made by :mod:`ideogram_django.templatet
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from django import template
@@ -33,9 +33,10 @@ def generated_image(parser: Parser, token: Token) -> PictureNode:
 def generated_image_for(parser: Parser, token: Token) -> PlaceNode:
     """The picture of a fixed place, by its key; nothing where there is none.
 
-    ``{% generated_image_for "home-hero" sizes="100vw" %}``; keywords as ``generated_image``.
+    ``{% generated_image_for "home-hero" profile="season" sizes="100vw" %}``; keywords as
+    ``generated_image``, and ``profile``, the prompt profile in which the place is wanted.
     """
-    return PlaceNode(*_parsed(parser, token, "the key of a place", '"home-hero"'))
+    return PlaceNode(*_parsed(parser, token, "the key of a place", '"home-hero"', ["profile"]))
 
 
 @register.simple_tag
@@ -91,7 +92,7 @@ def _is_literal(given: FilterExpression) -> bool:
 
 
 def _parsed(
-    parser: Parser, token: Token, what: str, example: str
+    parser: Parser, token: Token, what: str, example: str, own: Collection[str] = ()
 ) -> tuple[str, FilterExpression, dict[str, FilterExpression]]:
     tag, *bits = token.split_contents()
     if not bits or token_kwargs(bits[:1], parser):
@@ -100,9 +101,10 @@ def _parsed(
     options = token_kwargs(rest, parser)
     if rest:
         raise template.TemplateSyntaxError(
-            f"“{tag}” takes {what}, then keywords: {rendering.choices()}. “{rest[0]}” is neither."
+            f"“{tag}” takes {what}, then keywords: {', '.join([*own, rendering.choices()])}. "
+            f"“{rest[0]}” is neither."
         )
-    _or_syntax_error(tag, rendering.check_names, options)
+    _or_syntax_error(tag, rendering.check_names, [name for name in options if name not in own])
     for name, given in options.items():
         if _is_literal(given):
             _or_syntax_error(tag, rendering.check_value, name, given.var)

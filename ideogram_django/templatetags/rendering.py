@@ -75,15 +75,20 @@ def generated_image(image: GeneratedImage | None, **options: Any) -> SafeString:
     return render_to_string(TEMPLATE, picture_context(image, **options))
 
 
-def generated_image_for(key: str, *, places: Places | None = None, **options: Any) -> SafeString:
+def generated_image_for(
+    key: str, *, profile: str | None = "", places: Places | None = None, **options: Any
+) -> SafeString:
     """The HTML of the picture of a fixed place; empty where there is none.
+
+    ``profile``: the name of the prompt profile in which the place is wanted. See :meth:`Places.get`
+    for what is shown where it has no such picture.
 
     Pass the same ``places`` to every call for a page and all of them share one query. In a site's
     development (``DEBUG``) a missing place says so on the page.
     """
-    image = (places if places is not None else Places()).get(key)
+    image = (places if places is not None else Places()).get(key, profile)
     if image is None and django_settings.DEBUG:
-        return render_to_string(NO_PLACE_TEMPLATE, {"key": key})
+        return render_to_string(NO_PLACE_TEMPLATE, {"key": key, "profile": profile})
     return generated_image(image, **options)
 
 
@@ -106,15 +111,33 @@ class Places:
     """The pictures of all fixed places, fetched when the first of them is asked for."""
 
     def __init__(self) -> None:
-        self._images: dict[str, GeneratedImage | None] | None = None
+        self._images: dict[str, dict[str, GeneratedImage]] | None = None
 
-    def get(self, key: str) -> GeneratedImage | None:
+    def get(self, key: str, profile: str | None = "") -> GeneratedImage | None:
+        """The place's picture for this profile, or else the one for none.
+
+        Without ``profile`` the one for none, or else the one of the place that was added first. One
+        that can be shown comes before one that is not there yet.
+        """
         if self._images is None:
-            places = Place.objects.select_related("image__replaces")
-            self._images = {place.key: place.image for place in places}
-            images = [image for image in self._images.values() if image is not None]
-            bring_stand_ins(images, using=places.db)
-        return self._images.get(key)
+            self._images = self._fetch()
+        pictures = self._images.get(key, {})
+        wanted = dict.fromkeys((str(profile), "") if profile else ("", *pictures))
+        found = [pictures[name] for name in wanted if name in pictures]
+        return next(filter(stand_in, found), found[0] if found else None)
+
+    @staticmethod
+    def _fetch() -> dict[str, dict[str, GeneratedImage]]:
+        """By key, then by the profile's name: the places that have a picture."""
+        filled = Place.objects.filter(image__isnull=False).order_by("pk")
+        places = filled.select_related("profile", "image__replaces")
+        images: dict[str, dict[str, GeneratedImage]] = {}
+        for place in places:
+            if place.image is not None:
+                images.setdefault(place.key, {})[str(place.profile or "")] = place.image
+        every = [image for found in images.values() for image in found.values()]
+        bring_stand_ins(every, using=places.db)
+        return images
 
 
 def check_names(names: Iterable[str]) -> None:

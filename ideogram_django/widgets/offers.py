@@ -74,6 +74,8 @@ class Make:
     before: str = ""
     """What the profile puts before the text, and after it, blanks included."""
     after: str = ""
+    left: Sequence[str] = ()
+    """What may still be spent, a sentence for each limit."""
     fixed: Sequence[tuple[str, str]] = ()
     """What the profile fixes, as people say it."""
 
@@ -128,6 +130,8 @@ class Offer:
     current: GeneratedImage | None = None
     required: bool = False
     may_choose: bool = False
+    choices: str | None = ""
+    """Which pictures the dialog shows, as a signed token: "" for all, None for no dialog."""
     may_browse: bool = False
     """May open the gallery's own pages."""
     may_view: bool = False

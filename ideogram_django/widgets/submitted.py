@@ -119,7 +119,8 @@ def submitted_wish(parts: Mapping[str, Any], name: str) -> dict[str, Any]:
         "shape": shape,
         "count": count,
         "draft": (parts.get("draft") or "").strip(),
-        "terms": parts.get("terms") or "",
+        # In a list the tick itself carries them.
+        "terms": parts.get("terms") or parts.get("make") or "",
         "posted_id": posted_id,
         "request_id": _request_id(posted_id, name, shape, count),
     }

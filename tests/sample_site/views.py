@@ -86,7 +86,7 @@ def card(image: GeneratedImage) -> dict[str, str]:
     """For a page's head, and its fixed picture."""
     return {
         "og:image": generated_image_url(image, 600),
-        "banner": generated_image_for("banner", places=Places()),
+        "banner": generated_image_for("banner", profile="season", places=Places()),
         "thumb": image.thumbnail_url if image.has_file else "",
         "why": "" if image.is_in_progress or not image.is_finished else image.error_message,
         "url": image.url,

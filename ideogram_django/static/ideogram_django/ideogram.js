@@ -3,15 +3,15 @@
  * Every page works without this file, by loading it again. What markup it looks for:
  *
  * Live pictures: [data-ideogram-status-url] (and -token) on an ancestor says where to ask about
- *   each [data-ideogram-image="<uuid>"][data-ideogram-status][data-ideogram-name] in it, until its
- *   status is a final one. In a picture: [-label], [-sentence], [-error] get text, [-thumb] an img
- *   (-alt: its text), progress[-progress] a value. [-refresh][id] is fetched anew when one ends;
- *   [-live], an aria-live region, tells each change once.
- * Forms sent in place: form or button[data-ideogram-swap="id id"] takes the regions with these ids
- *   from the page that comes back; an empty list on a button: not in place.
- * Choosing: [data-ideogram-slot][-choose-url] with input[-reference="<as it was>"], [-by-hand] that
- *   is hidden, button[-open], template[-dialog], [-chosen] holding [-chosen-thumb], [-chosen-text]
- *   and button[-undo], input[type=file][-upload], input[-address].
+ *   each [data-ideogram-image="<uuid>"][-status][-name] in it, until its status is a final one and
+ *   it is not [-unsettled]. In a picture: [-label], [-sentence], [-left], [-error] get text, [-thumb]
+ *   an img (-alt: its text), progress[-progress] a value. [-refresh][id] is fetched anew when one
+ *   ends, [-refresh="each"] at each change; [-live], an aria-live region, tells each change once.
+ * Forms sent in place: form or button[data-ideogram-swap="id id"] takes the regions with these ids,
+ *   and the [-messages], from the page that comes back; an empty list on a button: not in place.
+ * Choosing: [data-ideogram-slot][-choose-url][-choices] with input[-reference="<as it was>"],
+ *   [-by-hand] that is hidden, button[-open], template[-dialog], [-chosen] holding [-chosen-thumb],
+ *   [-chosen-text] and button[-undo], input[type=file][-upload], input[-address].
  * Typing: textarea[data-ideogram-limit="n"] is counted into the [-counter] beside it; the
  *   [-lettering="n"] beside it shows while words in quotation marks are longer than n.
  * Prices: [data-ideogram-make] with [-part="model|count|speed|style|shape"], [-make-label],
@@ -41,7 +41,7 @@
 
     const roots = () => all(document, "[data-ideogram-status-url]");
     const unfinished = (root) => all(root, "[data-ideogram-image]").filter(
-        (one) => !FINAL.has(one.dataset.ideogramStatus) &&
+        (one) => (!FINAL.has(one.dataset.ideogramStatus) || "ideogramUnsettled" in one.dataset) &&
             one.closest("[data-ideogram-status-url]") === root,
     );
 
@@ -86,15 +86,16 @@
 
     function bringUpToDate(root, images) {
         const told = new Map();
-        let news = false;
-        let ended = false;
+        let [news, ended] = [false, false];
         for (const image of images) {
             for (const one of all(root, `[data-ideogram-image="${CSS.escape(image.uuid)}"]`)) {
                 const changed = one.dataset.ideogramStatus !== image.status;
-                news = fill(one, image) || changed || news;
+                const settled = "ideogramUnsettled" in one.dataset && image.settled;
+                if (settled) delete one.dataset.ideogramUnsettled;
+                news = fill(one, image) || changed || settled || news;
+                ended ||= settled || (changed && image.finished);
                 if (!changed) continue;
                 one.dataset.ideogramStatus = image.status;
-                ended = ended || image.finished;
                 const name = one.dataset.ideogramName;
                 if (name || !told.has(image.uuid)) {
                     told.set(image.uuid, name ? `${name}: ${image.label}` : image.label);
@@ -102,7 +103,7 @@
             }
         }
         if (told.size) speak(root, [...told.values()].join(". "));
-        if (ended) refresh(root);
+        if (ended || told.size) refresh(root, ended ? "" : '="each"');
         return news;
     }
 
@@ -117,6 +118,7 @@
         let news = false;
         write("[data-ideogram-label]", image.label);
         write("[data-ideogram-sentence]", image.sentence);
+        write("[data-ideogram-left]", image.left);
         write("[data-ideogram-error]", image.error || "");
         for (const bar of parts("progress[data-ideogram-progress]")) {
             bar.hidden = FINAL.has(image.status);
@@ -162,8 +164,8 @@
     // --- regions of a page that came back -------------------------------------------------------
 
     // What can be done next, and the large picture, are the server's to say.
-    async function refresh(root) {
-        const ids = all(root, "[data-ideogram-refresh][id]").map((region) => region.id);
+    async function refresh(root, when) {
+        const ids = all(root, `[data-ideogram-refresh${when}][id]`).map((region) => region.id);
         const answer = ids.length && await fetch(location.href);
         if (answer.ok) replaceRegions(ids, parsed(await answer.text()));
     }
@@ -233,11 +235,10 @@
     }
 
     function showMessages(near, page) {
-        document.querySelector(".messagelist")?.remove();
-        const fresh = page.querySelector(".messagelist");
+        const fresh = found(page, "messages");
         if (!fresh) return;
         speak(near, all(fresh, "li").map((one) => one.textContent.trim()).join(" "));
-        document.getElementById("content")?.before(document.adoptNode(fresh));
+        found(document, "messages")?.replaceWith(document.adoptNode(fresh));
     }
 
     // --- typing and prices ----------------------------------------------------------------------
@@ -261,10 +262,8 @@
 
     function priceTags(box) {
         const part = (name) => box.querySelector(`[data-ideogram-part="${name}"]`);
-        const value = (name) => {
-            const one = part(name);
-            return (one?.querySelector("input:checked") ?? one)?.value ?? "";
-        };
+        const value = (name) =>
+            (part(name)?.querySelector("input:checked") ?? part(name))?.value ?? "";
         const model = box.querySelector('[data-ideogram-part="model"] input:checked') || box;
         if (!model.dataset.ideogramLabels) return;
         const labels = JSON.parse(model.dataset.ideogramLabels);
@@ -396,7 +395,8 @@
         const mine = ++request;
         const note = found(dialog, "note");
         const texts = choosing.root.dataset;
-        const query = new URLSearchParams({ q: found(dialog, "search").value, page });
+        const q = found(dialog, "search").value;
+        const query = new URLSearchParams({ q, page, choices: texts.ideogramChoices ?? "" });
         note.textContent = texts.textLoading;
         try {
             const answer = await fetch(`${texts.ideogramChooseUrl}?${query}`);
@@ -521,9 +521,9 @@
             try {
                 const address = this.root.dataset.ideogramMakeUrl;
                 const answer = await fetch(address, { method: "POST", body: data });
-                const drafts = found(this.root, "drafts");
                 const page = parsed(await answer.text());
-                if (!replaceRegions([drafts.id], page)) throw new Error(String(answer.status));
+                const ids = [found(this.root, "drafts").id, `id_${this.name}-left`];
+                if (!replaceRegions(ids, page)) throw new Error(String(answer.status));
                 this.made(found(this.root, "drafts"));
             } catch {
                 speak(this.root, this.root.dataset.textFailed);

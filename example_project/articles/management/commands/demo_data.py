@@ -13,7 +13,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from articles.models import Article
-from ideogram_django.models import GeneratedImage, Place, SpendingLimit
+from ideogram_django import staleness
+from ideogram_django.models import GeneratedImage, Place, PromptProfile, SpendingLimit
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples.toml"
 DAILY_LIMIT = 5
@@ -41,6 +42,7 @@ class Command(BaseCommand):
         invitation, _ = Place.objects.get_or_create(
             key="home-invitation", defaults={"name": "Invitation on the home page"}
         )
+        season()
         if pictures:
             furnish(invitation, admin)
         for one in articles[:pictures]:
@@ -64,7 +66,7 @@ def people() -> tuple[User, User]:
     editors, _ = Group.objects.get_or_create(name="Editors")
     may = Q(content_type__app_label="articles") | Q(
         content_type__app_label="ideogram_django",
-        content_type__model__in=["generatedimage", "place"],
+        content_type__model__in=["generatedimage", "place", "promptprofile", "run"],
     )
     editors.permissions.set(Permission.objects.filter(may))
     SpendingLimit.objects.get_or_create(
@@ -89,6 +91,20 @@ def person(name: str, **rights: bool) -> User:
     return user
 
 
+def season() -> None:
+    """The look of this season, as the magazine's art director wrote it down."""
+    profile, made = PromptProfile.objects.get_or_create(
+        name="season", defaults={"description": "Everything printed this winter."}
+    )
+    if made:
+        profile.revise(
+            template="{title}",
+            prefix="Risograph print.",
+            suffix="Two colours on off-white paper, coarse grain, no border.",
+            aspect_ratio="16:9",
+        )
+
+
 def illustrate(article: Article, user: User) -> None:
     """Order a hero by the one way there is; the request's id makes a repeat harmless."""
     if article.hero is None:
@@ -98,6 +114,8 @@ def illustrate(article: Article, user: User) -> None:
             alt_text=article.title,
             requested_by=user,
             request_id=uuid.uuid5(uuid.NAMESPACE_URL, article.get_absolute_url()),
+            # So that the list of articles can say which pictures are out of date.
+            **staleness.made_from(article, "hero"),
         )
         article.save()
 
