@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 LINGER = 0.5
 """Seconds that a drain without work waits for some before it stops."""
 TICK = 0.1
-CLAIM_FROM = 8
+CLAIM_FROM = 6
 """While threads are at work, one in so many has to be free before due pictures are looked for, or
 :data:`CLAIM_EVERY` seconds gone by: a look costs as many queries for one picture as for ten."""
 CLAIM_EVERY = 0.05
