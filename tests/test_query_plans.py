@@ -96,7 +96,7 @@ def assert_indexed(statements: Statements, *names: str | Sequence[str], least: i
         {"status": Status.PENDING, "bulk": False},
         {"status": Status.PENDING, "bulk": True},
         {"status": Status.SUBMITTING},
-        {"status__in": loop.POLLED},
+        {"status__in": provider.POLLED},
         {"status": Status.COMPLETED},
     ],
     ids=["fetch", "send", "send bulk", "recover", "poll", "widths"],
