@@ -137,9 +137,10 @@ def _checks(report: Mapping[str, Any]) -> str:
 
 
 def _day(report: Mapping[str, Any]) -> str:
+    hours = report["drains"] / SLICES_AN_HOUR
     return (
         f"{report['drains']:,} slices of work of one and the same worker process, as many as in "
-        f"{report['drains'] / SLICES_AN_HOUR:.2g} hours, and {report['pictures']:,} pictures:\n\n{_memory(report)}"
+        f"{hours:.2g} hours, and {report['pictures']:,} pictures:\n\n{_memory(report)}"
     )
 
 
