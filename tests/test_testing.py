@@ -243,7 +243,7 @@ SHORT_EXAMPLE = re.findall(
 def other_site(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A small site of its own, with the documentation's pages and no line about the plugin."""
     # The package under test, also where another copy of it is installed.
-    package = str(Path(testing.__file__).parents[1])
+    package = str(Path(testing.__file__).parents[2])
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     monkeypatch.setenv("PYTHONPATH", path)
     monkeypatch.delenv("DJANGO_SETTINGS_MODULE", raising=False)

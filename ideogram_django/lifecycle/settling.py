@@ -17,6 +17,7 @@ from django.db.models import (
     IntegerField,
     PositiveSmallIntegerField,
     Q,
+    QuerySet,
 )
 from django.db.models.functions import Coalesce, Now
 
@@ -25,6 +26,7 @@ from ideogram_django.apiframe import failures
 from ideogram_django.apiframe.payloads import Job, JobStatus, WebhookCall
 from ideogram_django.budget import ledger
 from ideogram_django.budget.models import MONEY
+from ideogram_django.lifecycle.prepared import PreparedUpdate
 from ideogram_django.lifecycle.transitions import (
     OPEN,
     UNHELD,
@@ -35,6 +37,7 @@ from ideogram_django.lifecycle.transitions import (
     each_later,
     later,
     let_go,
+    may_follow,
     move,
     row,
 )
@@ -73,52 +76,80 @@ MISSING_POLLS = 3
 
 def heard(rows: GeneratedImageQuerySet, uuid: UUID, attempt: int, call: WebhookCall) -> bool:
     """A signed call is taken at its word. False: it changed nothing (late, twice, not ours)."""
-    changes: dict[str, Any]
+    told: dict[str, Any] = {"uuid": uuid, "attempt": attempt, "job_id": call.job_id}
     if call.status is JobStatus.COMPLETED and call.image_urls:
-        to, changes = (
-            Status.FETCHING,
-            {
-                "result_url": call.image_urls[0],
-                "charged_credits": call.credit_cost,
-                "progress": 100,
-                "error_code": "",
-                "error_detail": "",
-                "finished_at": None,
-            },
+        return _take(
+            _FINISHED,
+            rows,
+            **told,
+            result_url=call.image_urls[0],
+            charged_credits=call.credit_cost,
         )
-        where = Q(status__in=UNDER_WAY) | OPEN
-    elif call.status is JobStatus.FAILED:
-        to, changes = (
-            Status.FAILED,
-            {
-                "error_code": FAILURE_CODES[failures.classify(call.error)],
-                "error_detail": call.error,
-                "finished_at": Now(),
-            },
-        )
-        where = Q(status__in=UNDER_WAY)
-    else:
-        # Progress, a cancelled job, or a result in no shape that we know: ask the API itself.
-        return hinted(rows, uuid, attempt, call.job_id)
-    changed = _told(
-        rows.filter(uuid=uuid, attempt=attempt).filter(
-            Q(job_id__isnull=True) | Q(job_id=call.job_id)
-        ),
-        to=to,
-        where=where,
-        job_id=call.job_id,
-        submitted_at=Coalesce(F("submitted_at"), Now()),
+    if call.status is JobStatus.FAILED:
+        code = FAILURE_CODES[failures.classify(call.error)]
+        changed = _take(_FAILED, rows, **told, error_code=code, error_detail=call.error)
+        if changed:
+            image = rows.filter(uuid=uuid, attempt=attempt).first()
+            if image is not None:
+                announce(image, signals.image_failed)
+        return changed
+    # Progress, a cancelled job, or a result in no shape that we know: ask the API itself.
+    return hinted(rows, uuid, attempt, call.job_id)
+
+
+def _told(
+    rows: QuerySet[Any], told: Mapping[str, Any], *, to: Status, where: Q, **changes: Any
+) -> tuple[QuerySet[Any], dict[str, Any]]:
+    """The row that a call is about, while it may still go there; and what becomes of it."""
+    may_follow(UNDER_WAY, to)
+    of_this_job = Q(job_id__isnull=True) | Q(job_id=told["job_id"])
+    return rows.filter(where, of_this_job, uuid=told["uuid"], attempt=told["attempt"]), {
+        "status": to,
+        "job_id": told["job_id"],
+        "submitted_at": Coalesce(F("submitted_at"), Now()),
         # Due at once: to be fetched, or, where it failed, to read what became of the credits.
-        next_check_at=Now(),
-        checks=0,
+        "next_check_at": Now(),
+        "checks": 0,
         **changes,
         **UNHELD,
-    )
-    if changed and to is Status.FAILED:
-        image = rows.filter(uuid=uuid, attempt=attempt).first()
-        if image is not None:
-            announce(image, signals.image_failed)
-    return changed
+    }
+
+
+_FINISHED = PreparedUpdate(
+    lambda rows, told: _told(
+        rows,
+        told,
+        to=Status.FETCHING,
+        where=Q(status__in=UNDER_WAY) | OPEN,
+        result_url=told["result_url"],
+        charged_credits=told["charged_credits"],
+        progress=100,
+        error_code="",
+        error_detail="",
+        finished_at=None,
+    ),
+    ("uuid", "attempt", "job_id", "result_url", "charged_credits"),
+)
+_FAILED = PreparedUpdate(
+    lambda rows, told: _told(
+        rows,
+        told,
+        to=Status.FAILED,
+        where=Q(status__in=UNDER_WAY),
+        error_code=told["error_code"],
+        error_detail=told["error_detail"],
+        finished_at=Now(),
+    ),
+    ("uuid", "attempt", "job_id", "error_code", "error_detail"),
+)
+
+
+def _take(update: PreparedUpdate, rows: GeneratedImageQuerySet, **told: Any) -> bool:
+    try:
+        return bool(update(rows, **told))
+    except IntegrityError:
+        logger.error("A webhook named job %s, which another picture has.", told["job_id"])
+        return False
 
 
 def hinted(rows: GeneratedImageQuerySet, uuid: UUID, attempt: int, job_id: str) -> bool:
@@ -129,14 +160,6 @@ def hinted(rows: GeneratedImageQuerySet, uuid: UUID, attempt: int, job_id: str) 
         .filter(Q(job_id__isnull=True) | Q(job_id=job_id))
         .update(job_hint=job_id, next_check_at=Now())
     )
-
-
-def _told(rows: GeneratedImageQuerySet, *, to: Status, where: Q, **changes: Any) -> bool:
-    try:
-        return bool(move(rows, source=UNDER_WAY, to=to, where=where, **changes))
-    except IntegrityError:
-        logger.error("A webhook named job %s, which another picture has.", changes["job_id"])
-        return False
 
 
 # --- polls --------------------------------------------------------------------------------------

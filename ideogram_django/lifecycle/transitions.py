@@ -60,6 +60,13 @@ OPEN = Q(status=Status.FAILED, error_code__in=OPEN_ERRORS)
 """Failed, but not beyond doubt: evidence may still bring the picture."""
 
 
+def may_follow(source: Collection[Status], to: Status) -> None:
+    """``AssertionError`` where this would be no change that a picture may make."""
+    for status in source:
+        if to not in FOLLOWS[status]:
+            raise AssertionError(f"{to} may not follow {status}")
+
+
 def move(
     rows: GeneratedImageQuerySet | QuerySet[GeneratedImage],
     *,
@@ -72,9 +79,7 @@ def move(
 
     One UPDATE: one row changed means "I did it", none means that somebody else was first.
     """
-    for status in source:
-        if to not in FOLLOWS[status]:
-            raise AssertionError(f"{to} may not follow {status}")
+    may_follow(source, to)
     return rows.filter(Q(status__in=source) if where is None else where).update(
         status=to, **changes
     )
