@@ -465,9 +465,8 @@ def as_text(report: Mapping[str, Any]) -> str:
         f"{report['options']['workers']} worker(s) and sync of {report['options']['concurrency']} "
         "threads each",
     ]
-    for name, took in report["phases"].items():
-        rate = f"{pictures / took:8.0f} pictures/s" if took else ""
-        lines.append(f"  {name:<12}{took:8.1f} s {rate}")
+    for name, took in scale_page.steps(report).items():
+        lines.append(f"  {name:<14}{took:8.1f} s {pictures / took:8.0f} pictures/s")
     if "in_flight" in report:
         lines.append(f"  in flight at once: {report['in_flight']:,}")
         lines.append(f"  webhooks lost: {report['webhooks_lost']:,}")

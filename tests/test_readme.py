@@ -84,7 +84,11 @@ def test_every_button_of_the_walk_has_that_name() -> None:
 
 def test_the_pictures_that_are_shown_are_those_that_exist() -> None:
     shown = set()
-    for path in [ROOT / "README.md", *ROOT.glob("docs/*.md"), ROOT / "example_project/README.md"]:
+    for path in [
+        ROOT / "README.md",
+        *ROOT.glob("docs/**/*.md"),
+        ROOT / "example_project/README.md",
+    ]:
         shown.update(re.findall(r"images/([\w-]+\.(?:png|svg))", path.read_text("utf-8")))
     assert shown == {path.name for path in IMAGES.iterdir()}
     assert [path.name for path in IMAGES.iterdir() if path.stat().st_size > 400_000] == []

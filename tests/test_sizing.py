@@ -20,7 +20,7 @@ def report(**changes: Any) -> dict[str, Any]:
         "machine": {"cores": 2},
         "options": {"workers": 1, "concurrency": 8},
         "seconds": 120.0,
-        "phases": {"sending": 10.0, "finishing": 20.0},
+        "phases": {"sending": 10.0, "webhooks": 15.0, "finishing": 5.0},
         "redis_keys_in_flight": 4,
         "redis_keys_at_the_end": 3,
         "processor_seconds": {"worker": 4.0, "sync": 2.0, "web": 3.0, "PostgreSQL": 1.5},
@@ -50,6 +50,7 @@ def test_the_plots_are_those_of_the_runs() -> None:
 def test_what_a_run_says() -> None:
     text = scale_page.fill(scale_page.PAGE.read_text("utf-8"), {"scale": report()})
     assert "| sending | 10 | 100 |" in text
+    assert "| bringing home | 20 | 50 |" in text
     assert "| worker and sync | 6.0 | 10,000 |" in text
     assert "| web | 3.0 | 20,000 |" in text
     assert "| worker | 60.0 | 63.0 | 64.0 |" in text
