@@ -249,7 +249,8 @@ def test_every_verb_is_in_the_reference(kind: type) -> None:
     text = (DOCS / "reference/api.md").read_text("utf-8")
     for name, value in vars(kind).items():
         ours = inspect.isfunction(value) and value.__module__.startswith("ideogram_django")
-        if ours and name[0] != "_" and name != "due":  # which a drain asks
+        # A drain asks the first, and Django documents the second.
+        if ours and name[0] != "_" and name not in ("due", "get_status_display"):
             assert re.search(rf"[:,]\s+{name}[,\n]", text), name
 
 
