@@ -18,6 +18,7 @@ picture finished, each charged once, each job somebody's. JSON and a plot lie in
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import statistics
@@ -30,7 +31,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import plots
+from benchmarks import scale_page
 from benchmarks.page import machine
 from benchmarks.processes import ROOT, Member, Process, cpu, pss, wait_until
 from benchmarks.world import NAMES, Site, World, choose_databases, free_port, listens
@@ -45,6 +46,8 @@ STILL = 4.0
 NEVER = 10.0**9
 MOST_GROWTH = 40
 """MiB by which a process may grow while all pictures pass through it."""
+WARM = 60
+"""Samples of the memory below which a run says nothing about growth."""
 FLAT = 1.05
 """How much larger a process may be in the last third of a long day than in the first."""
 SLICE = 20
@@ -57,16 +60,23 @@ A_MOMENT = 40
 
 def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
-    build = ROOT / "build" / "bench"
+    build = options.build
     build.mkdir(parents=True, exist_ok=True)
     with World(databases=(options.database,), rounds=1, short=False) as world:
         report = long_day(world, options) if options.hours else at_once(world, options)
     name = report["name"]
     (build / f"{name}.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-    (build / f"{name}.svg").write_text(drawn(report))
+    (build / f"{name}.svg").write_text(scale_page.drawn(report))
+    if options.publish:
+        scale_page.publish(report)
     print(as_text(report))
     print(f"\nJSON and plot: {build / name}.json, .svg")
     return 0 if all(report["checks"].values()) else 1
+
+
+def can_run() -> bool:
+    """Whether what it starts is installed."""
+    return importlib.util.find_spec("gunicorn") is not None
 
 
 # --- all at once ----------------------------------------------------------------------------------
@@ -99,8 +109,9 @@ def at_once(world: World, options: argparse.Namespace) -> dict[str, Any]:
             **scene.report(),
         }
         report["checks"]["all in flight at once"] = in_flight == count
+        warm = len(report["memory"]["seconds"]) >= WARM
         for name in scene.processes:
-            if name.startswith(("worker", "sync", "web")):
+            if warm and name.startswith(("worker", "sync", "web")):
                 grown = report["memory"]["growth"][name]
                 report["checks"][f"{name}: at most {MOST_GROWTH} MiB more"] = grown <= MOST_GROWTH
         return report
@@ -171,7 +182,11 @@ def running(
         member = stack.enter_context(site.member())
         scene = Scene(site, options, member, processes, twin)
         with scene.recorder:
-            yield scene
+            try:
+                yield scene
+            except TimeoutError:
+                print(*(process.describe() for process in processes.values()), sep="\n")
+                raise
 
 
 class Scene:
@@ -192,7 +207,7 @@ class Scene:
         self.recorder = Recorder(site, processes)
         self._provider = f"http://127.0.0.1:{twin}/_simulator"
         self._phases: dict[str, float] = {}
-        self._begun = time.monotonic()
+        self._begun = self._told = time.monotonic()
 
     def say(self, text: str) -> None:
         print(f"{time.monotonic() - self._begun:6.0f} s  {text}", flush=True)
@@ -216,22 +231,27 @@ class Scene:
     def until(self, condition: Callable[[dict[str, int]], bool]) -> None:
         """Wait for it as long as anything moves and the time allows."""
         before: dict[str, int] = {}
-        moved = told = time.monotonic()
+        moved = time.monotonic()
         while not condition(now := self.states()):
             if now != before:
                 before, moved = now, time.monotonic()
-            if time.monotonic() - told > 10:
-                told = time.monotonic()
-                self.say(f"  {now}")
+            self._tell(now)
             if time.monotonic() - moved > STALLED or self.is_late():
                 raise TimeoutError(f"No end after {self.options.minutes} minutes: {now}")
             time.sleep(0.5)
+
+    def _tell(self, now: Mapping[str, int]) -> None:
+        if time.monotonic() - self._told > 10:
+            self._told = time.monotonic()
+            self.say(f"  {dict(sorted(now.items()))}")
 
     def until_still(self, status: str) -> int:
         """Wait until as many stand there as a moment ago; how many those are."""
         left, since = -1, time.monotonic()
         while time.monotonic() - since < STILL:
-            now = self.states().get(status, 0)
+            states = self.states()
+            now = states.get(status, 0)
+            self._tell(states)
             if now != left:
                 left, since = now, time.monotonic()
             if self.is_late():
@@ -464,18 +484,6 @@ def as_text(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def drawn(report: Mapping[str, Any]) -> str:
-    """The memory of every process as a plot."""
-    memory = report["memory"]
-    minutes = [at / 60 for at in memory["seconds"]]
-    return plots.lines(
-        f"Memory, {report['pictures']:,} pictures, {report['database']}",
-        {name: list(zip(minutes, of, strict=True)) for name, of in memory["processes"].items()},
-        unit="MiB (PSS)",
-        across="minutes",
-    )
-
-
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="run.py bench scale",
@@ -485,9 +493,11 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--pictures", type=int, default=100_000)
     parser.add_argument("--hours", type=float, help="of a worker's day, shortened")
     parser.add_argument("--workers", type=int, default=1, help="beside ideogram_sync")
-    parser.add_argument("--concurrency", type=int, default=16, help="threads of each")
+    parser.add_argument("--concurrency", type=int, default=48, help="threads of each")
     parser.add_argument("--minutes", type=float, default=40, help="after which it is given up")
     parser.add_argument("--database", choices=["sqlite", "postgres"])
+    parser.add_argument("--build", type=Path, default=ROOT / "build" / "bench")
+    parser.add_argument("--publish", action="store_true", help="write docs/howto/sizing.md anew")
     options = parser.parse_args(arguments)
     options.database = options.database or choose_databases("both")[-1]
     return options

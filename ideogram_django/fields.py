@@ -13,8 +13,8 @@ from django.db.models.signals import post_save
 
 from ideogram_django import forms, staleness
 from ideogram_django.forms import describing, prompts, sources, taking
-from ideogram_django.forms.fields import DEFAULTS
 from ideogram_django.forms.plans import Plan
+from ideogram_django.forms.within import DEFAULTS
 from ideogram_django.lifecycle import using, wishes
 from ideogram_django.profiles.applying import Profiles
 from ideogram_django.widgets import GeneratedImageWidget

@@ -333,7 +333,7 @@ class GeneratedImage(models.Model):
     def is_in_progress(self) -> bool:
         return self.status in IN_PROGRESS
 
-    def get_status_display(self) -> str:  # type: ignore[no-redef]
+    def get_status_display(self) -> str:  # type: ignore[no-redef]  # the stubs declare it too
         """The status in a word. Django's own would translate all nine of them each time."""
         return str(Status(self.status).label) if self.status in Status.values else self.status
 

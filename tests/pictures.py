@@ -10,7 +10,7 @@ from PIL import Image
 from ideogram_django.models import GeneratedImage
 
 
-def png(colour: str = "navy", size: tuple[int, int] = (64, 48)) -> bytes:
+def png(colour: str = "navy", size: tuple[int, int] = (400, 300)) -> bytes:
     """A real picture of one colour."""
     content = io.BytesIO()
     Image.new("RGB", size, colour).save(content, "PNG")

@@ -107,6 +107,21 @@ def test_many_requests_knock_once_after_the_commit(shelf: list[str]) -> None:
     assert shelf == ["ideogram_django.jobs.drain"]
 
 
+@pytest.mark.parametrize(("pictures", "knocks"), [(20, 1), (2, 0)])
+def test_a_busy_drain_calls_another_worker_once(
+    twin: Simulator, settings: Any, pictures: int, knocks: int
+) -> None:
+    """One order knocks once, however many pictures it has; idle workers would sleep on."""
+    use(settings, f"{__name__}.Shelf", CONCURRENCY=4, DRAIN_SLICE=1)
+    GeneratedImage.objects.generate_many([{"prompt": "A fox"}] * pictures)
+    Shelf.waiting_there.clear()
+    wakeups.open_gate()  # as its job does
+    seen: list[int] = []
+    drains.work(sync=False, linger=0, meanwhile=lambda: seen.append(len(Shelf.waiting_there)))
+    assert seen[-1] == len(Shelf.waiting_there) == knocks
+    Shelf.waiting_there.clear()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_drain_opens_the_gate_before_its_first_look(twin: Simulator, settings: Any) -> None:
     use(settings, "tests.test_dispatchers.Shelf")

@@ -292,7 +292,8 @@ def test_the_picture_of_a_pictures_life_is_true() -> None:
     assert shown <= allowed
     # What it leaves out, as it says, are steps that are skipped; and staying where one is.
     way = ["submitting", "submitted", "processing", "fetching"]
-    for before, after in allowed - shown:
+    # And what the pause of a bulk run takes back, which docs/runs.md tells.
+    for before, after in allowed - shown - {("pending", "draft")}:
         assert way.index(before) <= way.index(after)
 
 

@@ -14,6 +14,7 @@ from django.contrib import admin
 import ideogram_django
 from ideogram_django.admin import GenerateImagesMixin
 from ideogram_django.forms import prompts
+from ideogram_django.management import arguments, running
 from ideogram_django.management.commands import ideogram_generate
 from ideogram_django.models import Run
 from ideogram_django.runs import spreadsheets
@@ -75,7 +76,7 @@ def test_lists_are_the_codes() -> None:
     for name in told:
         assert inspect.isfunction(getattr(Run, name)), name
     for option in re.findall(r"`?--([a-z]+)", TEXT):
-        assert f'"--{option}"' in inspect.getsource(ideogram_generate) or (
+        assert f'"--{option}"' in inspect.getsource(arguments) or (
             option in ideogram_generate.RUN_OPTIONS
         )
     codes = {int(code) for code in re.findall(r"^\| (\d+) \|", TEXT, re.MULTILINE)}
@@ -83,7 +84,7 @@ def test_lists_are_the_codes() -> None:
         0,
         1,
         2,
-        ideogram_generate.SOME_FAILED,
-        ideogram_generate.UNFINISHED,
-        ideogram_generate.INTERRUPTED,
+        running.SOME_FAILED,
+        running.UNFINISHED,
+        running.INTERRUPTED,
     }

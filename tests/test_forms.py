@@ -430,7 +430,7 @@ def test_upload_becomes_a_finished_picture_without_a_charge(editor: User) -> Non
     picture = form.save().hero
 
     assert (picture.status, picture.uploaded, picture.charge) == ("completed", True, None)
-    assert (picture.width, picture.height, picture.format) == (40, 30, "PNG")
+    assert (picture.width, picture.height, picture.format) == (400, 300, "PNG")
     assert picture.requested_by == editor
     with picture.file.open() as stored:
         assert stored.read() == png()

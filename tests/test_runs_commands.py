@@ -186,23 +186,26 @@ def test_files_and_json(twin: Simulator, tmp_path: Path) -> None:
     told = json.loads(out.getvalue())
     run = Run.objects.get()
     assert run.source == "harbours.csv"
-    assert told["run"] == {
-        "uuid": str(run.uuid),
-        "name": "Harbours",
-        "state": "finished",
-        "pause": "",
-        "count": 3,
-        "completed": 3,
-        "failed": 0,
-        "in_progress": 0,
-        "not_made": 0,
-        "by_error": {},
-        "to_come": "0",
-        "reserved": "0",
-        "charged": "0.09",
-        "ceiling": "1",
-        "currency": "USD",
-    }
+    assert (
+        told["run"].items()
+        >= {
+            "uuid": str(run.uuid),
+            "name": "Harbours",
+            "state": "finished",
+            "pause": "",
+            "count": 3,
+            "completed": 3,
+            "failed": 0,
+            "in_progress": 0,
+            "not_made": 0,
+            "to_come": "0",
+            "reserved": "0",
+            "charged": "0.09",
+            "ceiling": "1",
+            "currency": "USD",
+        }.items()
+    )
+    assert told["run"]["by_error"] == {}
     assert len(list(folder.iterdir())) == 3
     assert {Path(one["copy"]).parent for one in told["images"]} == {folder}
     assert "3 pictures · $0.09." in err.getvalue()

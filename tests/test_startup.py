@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -140,9 +141,11 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
         "ideogram_django",
         f"{'-'.join(wheel.name.split('-')[:2])}.dist-info",
     }
-    assert [name for name in names if "test" in Path(name).name and name.endswith(".py")] == [
-        "ideogram_django/testing.py"
-    ]
+    tests = re.compile(r"(^|/)(tests?/|test_|conftest)|_tests?\.py$")
+    assert [name for name in names if tests.search(name)] == []
+    # The kit for a site's own tests is all that has to do with any.
+    kit = {name.rpartition("/")[0] for name in names if "testing" in name}
+    assert kit == {"ideogram_django/testing"}
 
 
 def test_the_wheel_holds_all_that_the_package_needs(wheel: Path) -> None:

@@ -243,7 +243,7 @@ SHORT_EXAMPLE = re.findall(
 def other_site(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A small site of its own, with the documentation's pages and no line about the plugin."""
     # The package under test, also where another copy of it is installed.
-    package = str(Path(testing.__file__).parents[1])
+    package = str(Path(testing.__file__).parents[2])
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     monkeypatch.setenv("PYTHONPATH", path)
     monkeypatch.delenv("DJANGO_SETTINGS_MODULE", raising=False)
@@ -439,7 +439,7 @@ def test_finish_carries_runs_to_their_end(
     ideogram: Ideogram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However long: it gives up when nothing ends any more, not after some number of passes."""
-    monkeypatch.setattr("ideogram_django.testing.MOST_PASSES", 4)
+    monkeypatch.setattr("ideogram_django.testing.kit.MOST_PASSES", 4)
     prompts = [{"prompt": f"Harbour {number}"} for number in range(5)]
     run = Run.objects.prepare(prompts, name="Harbours", at_once=1)
     ideogram.finish()

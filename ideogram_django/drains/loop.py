@@ -36,10 +36,12 @@ logger = logging.getLogger(__name__)
 LINGER = 0.5
 """Seconds that a drain without work waits for some before it stops."""
 TICK = 0.1
-CLAIM_FROM = 8
+CLAIM_FROM = 6
 """While threads are at work, one in so many has to be free before due pictures are looked for, or
 :data:`CLAIM_EVERY` seconds gone by: a look costs as many queries for one picture as for ten."""
 CLAIM_EVERY = 0.05
+LOOK_EVERY = 0.25
+"""Seconds until a kind of work of which nothing was due is looked for again, by a busy drain."""
 FEED_EVERY = 0.5
 """Seconds between two looks at what running bulk runs have room for."""
 POLL_CHUNK = 200
@@ -122,6 +124,7 @@ class _Drain:
         self.look_at: dict[str, float] = {}
         self.renewed = time.monotonic()
         self.fed = 0.0
+        self.called = False
 
     def close(self) -> None:
         self.threads.shutdown(wait=False, cancel_futures=True)
@@ -137,6 +140,8 @@ class _Drain:
             if not over:
                 self._feed_runs()
             self._hand_out(claim=not over)
+            if not (over or self.called or self._free()):
+                self._call_for_help()
             if self.running:
                 idle_since = None
                 self._take_in(self._ready())
@@ -154,6 +159,15 @@ class _Drain:
         if time.monotonic() - self.fed >= FEED_EVERY:
             self.fed = time.monotonic()
             self._guarded(partial(_fed, self.settings), what="the bulk runs")
+
+    def _call_for_help(self) -> None:
+        """All threads are busy and more is due: another worker may begin, if one is idle.
+
+        Where none is, the wake-up waits in the queue and brings this drain's successor.
+        """
+        self.called = True
+        if anything_due(self.settings):
+            wakeups.wake()
 
     # --- giving out -----------------------------------------------------------------------------
 
@@ -217,7 +231,7 @@ class _Drain:
             if left() <= 0 or not self._is_time(self.look_at.get(kind, 0)):
                 return
             found = take(left())
-            self.look_at[kind] = 0 if found else time.monotonic() + TICK
+            self.look_at[kind] = 0 if found else time.monotonic() + LOOK_EVERY
             tasks.extend(found)
 
         fetching = rows.filter(status=Status.FETCHING)
@@ -230,14 +244,14 @@ class _Drain:
         free -= share
         look("fetching", lambda count: self._take_to_fetch(fetching, count))
         if may_send:
-            look("single", lambda count: self._take_to_send(single, count))
+            look("single", lambda count: self._take_to_send("single", single, count))
         if may_call:
-            look("doubtful", lambda count: self._take_doubtful(doubtful, count))
+            look("doubtful", lambda count: self._take_doubtful("doubtful", doubtful, count))
             look("polled", lambda count: self._take_polls(polled, count))
         look("completed", lambda count: self._take(completed, count, self.saving.finish))
         free += share
         if may_send:
-            look("bulk", lambda count: self._take_to_send(bulk, count))
+            look("bulk", lambda count: self._take_to_send("bulk", bulk, count))
         return tasks
 
     def _bulk_share(self, bulk: Any) -> int:
@@ -246,8 +260,8 @@ class _Drain:
             return 0
         return 1 if self._is_time(self.look_at.get("bulk", 0)) and bulk.due().exists() else 0
 
-    def _take_doubtful(self, rows: Any, count: int) -> list[Task]:
-        return self._planned(self._claim_calls(rows, count), self.submitting.recover)
+    def _take_doubtful(self, kind: str, rows: Any, count: int) -> list[Task]:
+        return self._planned(self._claim_calls(kind, rows, count), self.submitting.recover)
 
     def _take(
         self, rows: Any, count: int, step: Callable[[GeneratedImage], Iterable[Task]]
@@ -261,19 +275,23 @@ class _Drain:
         images = transitions.claim(rows, limit=count, lease=self.settings.LEASE)
         return self._planned_together(images, self.saving.fetch_all, self.saving.fetch)
 
-    def _take_to_send(self, rows: Any, count: int) -> list[Task]:
+    def _take_to_send(self, kind: str, rows: Any, count: int) -> list[Task]:
         if self.settings.MAX_IN_FLIGHT is None:
-            images = self._claim_calls(rows, count, to=Status.SUBMITTING)
+            images = self._claim_calls(kind, rows, count, to=Status.SUBMITTING)
         else:
             with provider.counting_in_flight(self.settings) as room:
-                images = self._claim_calls(rows, min(count, room), to=Status.SUBMITTING)
+                images = self._claim_calls(kind, rows, min(count, room), to=Status.SUBMITTING)
         return self._planned_together(images, self.submitting.send_all, self.submitting.send)
 
     def _claim_calls(
-        self, rows: Any, count: int, *, to: Status | None = None
+        self, kind: str, rows: Any, count: int, *, to: Status | None = None
     ) -> list[GeneratedImage]:
-        """Claim rows that each need a call to the provider, as many as may be made now."""
-        if count <= 0 or not rows.due().exists():
+        """Claim rows that each need a call to the provider, as many as may be made now.
+
+        Permits are given back; but asking for them where nothing is due would write in vain.
+        """
+        had_some = self.look_at.get(kind) == 0
+        if count <= 0 or not (had_some or rows.due().exists()):
             return []
         permitted = provider.permits(count, self.settings)
         images = transitions.claim(rows, limit=permitted, lease=self.settings.LEASE, to=to)

@@ -29,12 +29,25 @@ class RunQuerySet(models.QuerySet["Run"]):
         return self.filter(state=RunState.RUNNING)
 
     def viewable_by(self, user: Any) -> RunQuerySet:
-        """All for who may view runs; for who may have pictures made, their own."""
+        """All for who may view runs; for who may have pictures made, their own.
+
+        Somebody else's with pictures that the site's hooks hide from this person is hidden, too.
+        """
         if any(user.has_perm(f"ideogram_django.{verb}_run") for verb in ("view", "change")):
-            return self.all()
+            return self._not_hidden_from(user)
         if hooks.current().may(user, "generate"):
             return self.filter(requested_by=user.pk)
         return self.none()
+
+    def _not_hidden_from(self, user: Any) -> RunQuerySet:
+        site = hooks.current()
+        if not hooks.hides_pictures(site):
+            return self.all()
+        pictures = preparing.pictures_of(self)
+        its = pictures.filter(run=models.OuterRef("pk"))
+        hidden = its.exclude(pk__in=site.visible(pictures, user).values("pk"))
+        seen = models.Exists(its) & ~models.Exists(hidden)
+        return self.filter(models.Q(requested_by=user.pk) | models.Q(seen))
 
     def prepare(
         self,

@@ -76,7 +76,7 @@ def prepare(
         with transaction.atomic(using=queryset.db):
             run.save(using=queryset.db)
             lifecycle.draft_many(
-                _pictures(queryset),
+                pictures_of(queryset),
                 wanted,
                 requested_by=run.requested_by,
                 bulk=True,
@@ -104,7 +104,7 @@ def _earlier(queryset: RunQuerySet, run_id: uuid.UUID, user: Any) -> Run | None:
 
 def worth_another_try(run: Run) -> Any:
     """The run's failures that may work another time and are not being tried again already."""
-    tried = _pictures(type(run).objects.all()).filter(
+    tried = pictures_of(type(run).objects.all()).filter(
         parent=OuterRef("pk"), run__again_of=OuterRef("run")
     )
     failed = run.pictures.failed().filter(error_code__in=WORTH_ANOTHER_TRY)
@@ -190,6 +190,7 @@ def unusable(image: Any, error: ValidationError) -> None:
     )
 
 
-def _pictures(queryset: RunQuerySet) -> Any:
+def pictures_of(queryset: RunQuerySet) -> Any:
+    """All pictures, whose model these modules do not import."""
     relation: Any = queryset.model._meta.get_field("images")
     return relation.related_model._default_manager.all()

@@ -7,16 +7,16 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import IntegrityError
 
 from ideogram_django import conf
+from ideogram_django.management import asking
 from ideogram_django.management.orders import money, plural
 from ideogram_django.models import Run
 from ideogram_django.recipes.importing import Import
@@ -52,7 +52,10 @@ class Command(BaseCommand):
         )
         parser.add_argument("--yes", action="store_true", help="Do not ask, spend.")
         parser.add_argument(
-            "--ceiling", metavar="AMOUNT", help="Money that the run never commits more than."
+            "--ceiling",
+            type=asking.amount,
+            metavar="AMOUNT",
+            help="Money that the run never commits more than.",
         )
         parser.add_argument(
             "--user", metavar="USERNAME", help="Who asks for what is made; their limits count."
@@ -64,7 +67,7 @@ class Command(BaseCommand):
         if options["make_missing"] and file == "-" and not options["yes"]:
             raise CommandError("Recipes from standard input leave no way to ask: add --yes.")
         folder = _folder(options["files"])
-        user, ceiling = _user(options["user"]), _amount(options["ceiling"])
+        user, ceiling = asking.user_named(options["user"]), options["ceiling"]
         with (
             _opened(file) as source,
             contextlib.closing(Import(source, folder=folder, settings=conf.current())) as recipes,
@@ -74,7 +77,8 @@ class Command(BaseCommand):
             if recipes.report.missing:
                 self._list_missing(recipes, all_of_them=options["verbosity"] > 1)
                 if options["make_missing"]:
-                    self._ask(recipes.report, yes=options["yes"])
+                    if not options["yes"]:
+                        asking.confirm(self.stdout)
                     self._make(recipes, file, user, ceiling)
 
     def _refuse_bad_lines(self, recipes: Import, file: str, *, skip: bool) -> None:
@@ -138,19 +142,6 @@ class Command(BaseCommand):
 
     # --- making ---------------------------------------------------------------------------------
 
-    def _ask(self, report: Report, *, yes: bool) -> None:
-        if yes:
-            return
-        self.stdout.write("Go on? [y/N] ", ending="")
-        self.stdout.flush()
-        answer = sys.stdin.readline()
-        if not answer.endswith("\n"):
-            self.stdout.write("")
-        if not answer:
-            raise CommandError("Nobody answered, so nothing was made. --yes spends unasked.")
-        if answer.strip().lower() not in ("y", "yes"):
-            raise CommandError("Nothing was made and nothing was spent.")
-
     def _make(self, recipes: Import, file: str, user: Any, ceiling: Decimal | None) -> Run:
         source = "standard input" if file == "-" else Path(file).name[:150]
         try:
@@ -177,28 +168,6 @@ def _folder(name: str | None) -> Path | None:
     if not folder.is_dir():
         raise CommandError(f"There is no folder {folder}.")
     return folder
-
-
-def _user(name: str | None) -> Any:
-    if name is None:
-        return None
-    model: Any = get_user_model()
-    try:
-        return model._default_manager.get_by_natural_key(name)
-    except model.DoesNotExist as error:
-        raise CommandError(f"There is no user {name!r}.") from error
-
-
-def _amount(text: str | None) -> Decimal | None:
-    if text is None:
-        return None
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0:
-        raise CommandError(f"{text!r} is no amount of money: write 12.50.")
-    return amount
 
 
 @contextlib.contextmanager

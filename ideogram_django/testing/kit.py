@@ -1,28 +1,8 @@
-"""The pytest plugin: a site tests what it does with pictures, offline and for no money.
-
-Installed with the package; needs pytest-django. Nothing has to be imported or registered::
-
-    def test_publishing_makes_a_hero(ideogram, client):
-        client.post("/articles/new/", {"title": "Open late"})
-        ideogram.finish()
-        ideogram.assert_generated("Open late", aspect_ratio="16:9")
-        ideogram.assert_charged(credits=3)
-
-``ideogram`` is the offline twin of the provider on a loopback socket, with the settings of the
-site pointing at it, files in a temporary directory, and no queue: what a worker would do,
-:meth:`Ideogram.finish` does in the test's own process. With ``ideogram_instant`` it is done at
-every commit, without being called. ``ideogram_server`` is the twin alone, for tests that run their
-own workers. pytest imports this module before Django is configured, so whatever needs Django's
-apps is imported where it is used.
-"""
+"""What the fixture ``ideogram`` gives to a test."""
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -35,25 +15,9 @@ if TYPE_CHECKING:
 
     from ideogram_django.models import GeneratedImage
 
-__all__ = ["Ideogram", "ideogram", "ideogram_instant", "ideogram_media", "ideogram_server"]
-
-KEY = "afk_tests"
-CREDITS = 100_000
-QUEUE = "ideogram-tests"
 MOST_PASSES = 25
 """Passes without any picture ending that :meth:`Ideogram.finish` makes; the longest chain of tries
 needs about ten."""
-
-PACE: Mapping[str, Any] = {
-    "CONNECT_TIMEOUT": 5,
-    "REQUEST_DEADLINE": 10,
-    "DOWNLOAD_DEADLINE": 10,
-    "POLL_INTERVAL": 1,
-    "FIRST_POLL_WITH_WEBHOOK": 1,
-    "REQUESTS_PER_MINUTE": 1_000_000,
-    "MAX_IN_FLIGHT": None,
-}
-
 FAULTS: Mapping[str, str] = {
     ErrorCode.REFUSED: "policy",
     ErrorCode.PROVIDER_BUSY: "capacity",
@@ -303,147 +267,6 @@ class Ideogram:
     def _told_waiting(self) -> str:
         waiting = self._unfinished().count()
         return f"Pictures in progress: {waiting}; was ideogram.finish() called?" if waiting else ""
-
-
-@pytest.fixture
-def ideogram_server() -> Iterator[Simulator]:
-    """The offline twin, listening on 127.0.0.1, with the key ``afk_tests``; nothing else.
-
-    For tests that start their own processes: point ``API_BASE_URL`` to its ``base_url``.
-    """
-    with Simulator(api_keys=[KEY], credits=CREDITS, seconds_per_job=0.1) as twin:
-        yield twin
-
-
-@pytest.fixture
-def ideogram_media(settings: Any, tmp_path: Path) -> Path:
-    """``MEDIA_ROOT`` and the storages for files in a temporary directory; its path."""
-    root = tmp_path / "media"
-    settings.MEDIA_ROOT = str(root)
-    used = {"default", getattr(settings, "IDEOGRAM_DJANGO", {}).get("STORAGE", "default")}
-    # A site's own storage may be a bucket, where a test has no business.
-    local = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
-    settings.STORAGES = {**settings.STORAGES, **dict.fromkeys(used, local)}
-    return root
-
-
-@pytest.fixture
-def ideogram(
-    ideogram_server: Simulator, ideogram_media: Path, settings: Any, db: None
-) -> Iterator[Ideogram]:
-    """The twin with this site's settings pointing at it; see :class:`Ideogram`.
-
-    Keeps the site's own ``DEFAULT_MODEL``, ``PRICES``, ``WIDTHS`` and the like; changes what
-    reaches out: the provider's address and key, webhooks, proxies, the queue, the storage.
-    """
-    # A socket that does not exist is refused at once, so that no test waits for a Redis, and no
-    # test knocks at a real one, where the developer's own worker listens.
-    socket = str(ideogram_media.parent / "no-redis.sock")
-    queues = getattr(settings, "RQ_QUEUES", {})
-    settings.RQ_QUEUES = {**queues, QUEUE: {"UNIX_SOCKET_PATH": socket, "DB": 0}}
-    settings.IDEOGRAM_DJANGO = {
-        **getattr(settings, "IDEOGRAM_DJANGO", {}),
-        **PACE,
-        "API_KEY": KEY,
-        "PREVIOUS_API_KEYS": [],
-        "API_BASE_URL": ideogram_server.base_url,
-        "WEBHOOK_BASE_URL": None,
-        "PROXIES": {},
-        "QUEUE": QUEUE,
-        "DISPATCHER": "ideogram_django.wakeups.RQDispatcher",
-        "SPENDING_ENABLED": True,
-    }
-    with _quiet("ideogram_django.wakeups"):
-        yield Ideogram(ideogram_server)
-
-
-@pytest.fixture
-def ideogram_instant(ideogram: Ideogram) -> Iterator[Ideogram]:
-    """As ``ideogram``, and every picture is finished as soon as the asking for it is committed.
-
-    No queue, no worker and no :meth:`Ideogram.finish`: what follows ``client.post(…)`` finds the
-    picture there. Under ``db``, whose own transaction never commits, the end of the site's
-    outermost ``atomic()`` counts as the commit. A picture that a rollback takes back is never
-    sent. An instance that asked has to be read again.
-    """
-    from django.db import transaction
-
-    from ideogram_django import wakeups
-
-    instant = _Instant(ideogram)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(wakeups, "wake", instant.wake)
-        patch.setattr(wakeups, "wake_after_commit", instant.wake_after_commit)
-        leave = transaction.Atomic.__exit__
-        patch.setattr(transaction.Atomic, "__exit__", instant.after(leave))
-        yield ideogram
-
-
-class _Instant:
-    """Takes the place of the queue: does at the commit what a worker would do later."""
-
-    def __init__(self, ideogram: Ideogram) -> None:
-        self._ideogram = ideogram
-        # A live server has threads of its own, each with its own connection.
-        self._here = threading.local()
-
-    def wake(self, *, insist: bool = False) -> bool:
-        self._here.wanted = True
-        self._work()
-        return True
-
-    def wake_after_commit(self, using: str | None = None) -> None:
-        self.wake()
-
-    def after(self, leave: Callable[..., Any]) -> Callable[..., Any]:
-        """``Atomic.__exit__``, followed by the work that its block asked for.
-
-        Nothing else tells the end of a block under ``db``: there, all of them are savepoints, and
-        ``on_commit`` callbacks are never called.
-        """
-
-        def exit(block: Any, kind: Any, error: Any, traceback: Any) -> Any:
-            outcome = leave(block, kind, error, traceback)
-            if kind is None:
-                self._work()
-            return outcome
-
-        return exit
-
-    def _work(self) -> None:
-        here = self._here
-        if not getattr(here, "wanted", False) or getattr(here, "busy", False) or _in_transaction():
-            return
-        here.wanted, here.busy = False, True
-        try:
-            self._ideogram.finish()
-        finally:
-            here.busy = False
-
-
-def _in_transaction() -> bool:
-    """Whether the site has a transaction open; the test's own around it does not count."""
-    from django.db import router, transaction
-
-    from ideogram_django.models import GeneratedImage
-
-    connection = transaction.get_connection(router.db_for_write(GeneratedImage))
-    return any(not block._from_testcase for block in connection.atomic_blocks)
-
-
-@contextmanager
-def _quiet(name: str) -> Generator[None]:
-    """Pass over warnings of one logger: that no worker could be woken is meant here."""
-
-    def is_error(record: logging.LogRecord) -> bool:
-        return record.levelno >= logging.ERROR
-
-    logger = logging.getLogger(name)
-    logger.addFilter(is_error)
-    try:
-        yield
-    finally:
-        logger.removeFilter(is_error)
 
 
 def _flat(order: Any) -> dict[str, Any]:
