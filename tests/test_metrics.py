@@ -67,7 +67,8 @@ def spent(image: GeneratedImage, amount: str) -> None:
 # --- what they say ------------------------------------------------------------------------------
 
 
-def test_an_empty_site(client: Client) -> None:
+def test_an_empty_site(client: Client, settings: Any) -> None:
+    settings.RQ_QUEUES = {"default": {"URL": "redis://127.0.0.1:1/0"}}
     found = scrape(client)
     assert all(found["ideogram_pictures", status] == 0 for status in Status.values)
     assert found["ideogram_due_pictures",] == found["ideogram_oldest_due_seconds",] == 0
