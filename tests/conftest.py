@@ -19,7 +19,7 @@ from redis import Redis, RedisError
 from ideogram_django.simulator import Simulator
 from tests.site import KEY, ROOT, Demo, QueueServer, Site, own_database
 
-pytest_plugins = ["tests.browsing", "tests.people"]
+pytest_plugins = ["tests.browsing", "tests.hosting", "tests.people"]
 
 REQUIRE_ALL = os.environ.get("REQUIRE_ALL") == "1"
 WANTED = re.compile(r"redis|valkey|chromium|browser|\baxe\b|unfold|gettext", re.IGNORECASE)

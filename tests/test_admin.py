@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import uuid
 from decimal import Decimal
@@ -15,7 +14,7 @@ from django.core.files.base import ContentFile
 from django.db import connection
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
-from django.urls import clear_url_caches, reverse
+from django.urls import reverse
 from django.utils import timezone
 
 from ideogram_django import conf, lifecycle
@@ -901,31 +900,6 @@ class Cover(GenerateImagesMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     @staticmethod
     def generate_images_prompt(article: Article) -> str:
         return f"Cover of {article.title}"
-
-
-@pytest.fixture
-def host(settings) -> Any:
-    """Puts an admin of our own in place of the magazine's, for this test."""
-    was = admin.site._registry.get(Article)
-
-    def install(host_class: type) -> None:
-        if Article in admin.site._registry:
-            admin.site.unregister(Article)
-        admin.site.register(Article, host_class)
-        _forget_urls()
-
-    yield install
-    admin.site.unregister(Article)
-    if was is not None:
-        admin.site.register(Article, type(was))
-    _forget_urls()
-
-
-def _forget_urls() -> None:
-    clear_url_caches()
-    # The second copies the first one's list.
-    for name in ("tests.urls", "tests.magazine.urls"):
-        importlib.reload(importlib.import_module(name))
 
 
 @pytest.fixture

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import io
 import re
 import uuid
-from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +17,6 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import clear_url_caches
 
 from ideogram_django.admin import GenerateImagesMixin
 from ideogram_django.models import (
@@ -551,29 +548,6 @@ class Seasonal(GenerateImagesMixin, admin.ModelAdmin):  # type: ignore[type-arg]
 class Covers(GenerateImagesMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     generate_images_field = "cover"
     generate_images_prompt = "{title|shout}"
-
-
-@pytest.fixture
-def host() -> Iterator[Callable[[type], None]]:
-    """Puts an admin of our own in place of the magazine's, for this test."""
-    was = admin.site._registry.get(Article)
-
-    def install(host_class: Any) -> None:
-        if Article in admin.site._registry:
-            admin.site.unregister(Article)
-        admin.site.register(Article, host_class)
-        _forget_urls()
-
-    yield install
-    admin.site.unregister(Article)
-    if was is not None:
-        admin.site.register(Article, type(was))
-    _forget_urls()
-
-
-def _forget_urls() -> None:
-    clear_url_caches()
-    importlib.reload(importlib.import_module("tests.urls"))
 
 
 @pytest.fixture
