@@ -59,23 +59,24 @@ class PictureNode(template.Node):
         return _or_syntax_error(self.tag, self.function(context), subject, **options)
 
     def function(self, context: template.Context) -> Callable[..., SafeString]:
-        return rendering.generated_image
+        return _page(context).picture
 
 
 class PlaceNode(PictureNode):
     def function(self, context: template.Context) -> Callable[..., SafeString]:
-        places = _places(context)
-        return lambda key, **options: rendering.generated_image_for(key, places=places, **options)
+        return _page(context).place
 
 
-def _places(context: template.Context) -> rendering.Places:
+def _page(context: template.Context) -> rendering.Page:
     """The same for every tag of a page.
 
     In the lowest layer of the render context, which templates that are included or extended share.
     """
     shared: Any = context.render_context.dicts[0]
-    places: rendering.Places = shared.setdefault("ideogram_django.places", rendering.Places())
-    return places
+    page: rendering.Page | None = shared.get("ideogram_django.page")
+    if page is None:
+        page = shared["ideogram_django.page"] = rendering.Page()
+    return page
 
 
 def _value(name: str, given: FilterExpression, context: template.Context) -> Any:

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings as django_settings
-from django.template.loader import render_to_string
+from django.template import Context
+from django.template.backends.django import Template as DjangoTemplate
+from django.template.loader import get_template, render_to_string
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
@@ -69,10 +71,7 @@ def generated_image(image: GeneratedImage | None, **options: Any) -> SafeString:
     :class:`ArgumentError` for an option that it does not know and for a value that HTML does not
     allow; it lists what there is.
     """
-    if not isinstance(image, GeneratedImage):
-        _check(options)
-        return SafeString("")
-    return render_to_string(TEMPLATE, picture_context(image, **options))
+    return Page().picture(image, **options)
 
 
 def generated_image_for(
@@ -86,10 +85,7 @@ def generated_image_for(
     Pass the same ``places`` to every call for a page and all of them share one query. In a site's
     development (``DEBUG``) a missing place says so on the page.
     """
-    image = (places if places is not None else Places()).get(key, profile)
-    if image is None and django_settings.DEBUG:
-        return render_to_string(NO_PLACE_TEMPLATE, {"key": key, "profile": profile})
-    return generated_image(image, **options)
+    return Page(places).place(key, profile=profile, **options)
 
 
 def generated_image_url(image: GeneratedImage | None, width: int | None = None) -> str:
@@ -138,6 +134,41 @@ class Places:
         every = [image for found in images.values() for image in found.values()]
         bring_stand_ins(every, using=places.db)
         return images
+
+
+class Page:
+    """What all pictures of one page share, so that it is looked for once: template and places."""
+
+    def __init__(self, places: Places | None = None) -> None:
+        self._places = places if places is not None else Places()
+        self._template: Any = None
+        self._context: Context | None = None
+
+    def picture(self, image: GeneratedImage | None, **options: Any) -> SafeString:
+        """See :func:`generated_image`."""
+        if not isinstance(image, GeneratedImage):
+            _check(options)
+            return SafeString("")
+        return self._render(picture_context(image, **options))
+
+    def place(self, key: str, *, profile: str | None = "", **options: Any) -> SafeString:
+        """See :func:`generated_image_for`."""
+        image = self._places.get(key, profile)
+        if image is None and django_settings.DEBUG:
+            return render_to_string(NO_PLACE_TEMPLATE, {"key": key, "profile": profile})
+        return self.picture(image, **options)
+
+    def _render(self, values: dict[str, Any]) -> SafeString:
+        if self._template is None:
+            self._template = get_template(TEMPLATE)
+            if isinstance(self._template, DjangoTemplate):
+                # One context for all, which also remembers what the template includes.
+                engine = self._template.backend.engine
+                self._context = Context(autoescape=engine.autoescape)
+        if self._context is None:  # the site's own, in another template language
+            return SafeString(self._template.render(values))
+        with self._context.push(values):
+            return SafeString(self._template.template.render(self._context))
 
 
 def check_names(names: Iterable[str]) -> None:
@@ -275,6 +306,7 @@ def _files(image: GeneratedImage) -> _Files | None:
     """The files of a finished picture; None where there is none to show."""
     try:
         formats = conf.current().FORMATS
+        address = picture_storage.url  # looked up at each use
         copies = [
             (one["name"], one["width"], one.get("format", WEBP))
             for one in sorted(image.renditions, key=lambda one: int(one["width"]))
@@ -286,7 +318,7 @@ def _files(image: GeneratedImage) -> _Files | None:
             files = [one for one in copies if not _is_gone(one[0])]
         else:
             files = [*copies, original]
-        addressed = [(picture_storage.url(name), width, format) for name, width, format in files]
+        addressed = [(address(name), width, format) for name, width, format in files]
     except Exception:
         # A storage is a plugin and raises what its client library raises; a page is worth more
         # than the picture on it.
