@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -14,7 +14,7 @@ from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.db.models import Count
 from django.http import HttpRequest
 from django.urls import NoReverseMatch
-from django.utils.text import Truncator, get_text_list
+from django.utils.text import get_text_list
 from django.utils.translation import gettext, ngettext
 
 from ideogram_django import wording
@@ -58,7 +58,7 @@ def card_of(image: GeneratedImage) -> Card:
 def make_card(image: GeneratedImage, *, sentence: str, **facts: Any) -> Card:
     return Card(
         image=image,
-        name=Truncator(str(image)).chars(60),
+        name=str(image),  # sixty characters at most
         model=wording.model_label(image.model),
         price=price_text(image),
         sentence=sentence,
@@ -135,43 +135,47 @@ class PictureList(ChangeList):
         images: list[GeneratedImage] = list(self.result_list)
         typical = typical_seconds() if any(one.is_in_progress for one in images) else {}
         sizes = self._sheet_sizes(images)
+        addresses = {} if self.is_popup else self._sheet_urls(sizes)
         self.ideogram_cards = []
         for image in images:
             sentence = wording.sentence(image, typical=typical, pause=pause)
-            card = self._card(image, sentence, sizes.get(image.batch, 1))
+            sheet_url = addresses.get(image.batch, "")
+            card = self._card(image, sentence, sheet_url, sizes.get(image.batch, 1))
             image.ideogram_card = card  # type: ignore[attr-defined]
             self.ideogram_cards.append(card)
         self.ideogram_total = total_text(images)
         if self.ideogram_grid:  # the cards say it all; cells that nobody sees need not be made
             self.list_display = [one for one in self.list_display if one == "action_checkbox"]
 
-    def _card(self, image: GeneratedImage, sentence: str, siblings: int) -> Card:
+    def _card(self, image: GeneratedImage, sentence: str, sheet_url: str, siblings: int) -> Card:
         filters: Any = {"preserved_filters": self.preserved_filters, "opts": self.opts}
         model_admin: Any = self.model_admin
         url = add_preserved_filters(
             filters, self.url_for_result(image), self.is_popup, self.to_field
         )
         page_url = "" if self.is_popup else url
-        sheet_url = self._sheet_url(image) if siblings > 1 and page_url else ""
+        may_pick = self.ideogram_may_pick and bool(image.file)
         return make_card(
             image,
             sentence=sentence,
             url=url,
             page_url=page_url,
             alt_url=f"{page_url}#id_alt_text" if self.ideogram_may_pick else page_url,
-            step_url=model_admin.admin_url("step", image.pk),
+            step_url=model_admin.admin_url("step", image.pk) if may_pick else "",
             value=image.serializable_value(str(self.to_field or self.pk_attname)),
             sheet_url=sheet_url,
             sheet=gettext("Sheet of %(count)d") % {"count": siblings} if sheet_url else "",
-            may_pick=self.ideogram_may_pick and bool(image.file),
+            may_pick=may_pick,
         )
 
-    def _sheet_url(self, image: GeneratedImage) -> str:
+    def _sheet_urls(self, sizes: Mapping[Any, int]) -> dict[Any, str]:
+        """The sheets of requests that made several pictures, by the request."""
         model_admin: Any = self.model_admin
+        several = [batch for batch, size in sizes.items() if size > 1]
         try:
-            return str(model_admin.admin_url("sheet", image.batch))
+            return {batch: str(model_admin.admin_url("sheet", batch)) for batch in several}
         except NoReverseMatch:  # a site's subclass may do without the sheet
-            return ""
+            return {}
 
     def _sheet_sizes(self, images: list[GeneratedImage]) -> dict[Any, int]:
         """How many pictures each request of this page made. Bulk work has no sheet."""

@@ -55,6 +55,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
 _NOT_ATTRIBUTES = ("alt", "caption", "credit", "figure", "figure_class", "sizes")
 _FOR_IMG_ALONE = ("loading", "decoding", "fetchpriority", "aria_label")
 """A placeholder has no use for these; its label is the alternative text."""
+_LAZY, _ASYNC = {"loading": SafeString("lazy")}, {"decoding": SafeString("async")}
 _OPEN = re.compile(r"(?:data|aria)_[a-z0-9_]+")
 
 
@@ -279,9 +280,10 @@ def _figure(options: Mapping[str, Any], shown: GeneratedImage) -> dict[str, Any]
 def _attributes(options: Mapping[str, Any], *, img: bool) -> list[tuple[str, Any]]:
     """Every other attribute, in the order given; those of ``<img>`` alone only for one."""
     lazy = options.get("fetchpriority") != "high"  # lazy and urgent would contradict each other
-    given = {**({"loading": "lazy"} if lazy else {}), "decoding": "async", **options}
+    given = {**(_LAZY if lazy else {}), **_ASYNC, **options}
     return [
-        (name.replace("_", "-"), value)
+        # A name has been checked, so that the template need not look for what to escape in it.
+        (SafeString(name.replace("_", "-")), value)
         for name, value in given.items()
         if value not in (None, False, "")
         and name not in _NOT_ATTRIBUTES
