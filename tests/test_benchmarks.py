@@ -102,9 +102,8 @@ def test_plots_are_well_formed_and_the_same_each_time() -> None:
         root = ElementTree.fromstring(drawn)
         assert [child.text for child in root if child.tag.endswith("title")]
         assert len(re.findall(r"<rect", drawn)) == 2
-    assert ElementTree.fromstring(
-        plots.lines("Memory", {"web": [(0, 1), (1, 2)]}, unit="MiB", across="minutes")
-    )
+    curve = plots.lines("Memory", {"web": [(0, 1), (1, 2)]}, unit="MiB", across="minutes")
+    assert len(ElementTree.fromstring(curve)) > 0
 
 
 # --- the page -------------------------------------------------------------------------------------
