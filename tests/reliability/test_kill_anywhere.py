@@ -308,12 +308,18 @@ class TestIdenticalPrompts:
         assert doubtful.status == Status.SUBMITTING
 
         world.twin.hold("after", 1)
-        world.site.start_worker()
-        generate("A fox")
+        worker = world.site.start_worker()
+        other = generate("A fox")
         world.wait_held()
         GeneratedImage.objects.filter(pk=doubtful.pk).update(next_check_at=doubtful.created_at)
         world.work()
+        held = GeneratedImage.objects.filter(pk=other.pk).values_list("claim", flat=True).get()
         world.twin.release()
+        wait_until(
+            lambda: not GeneratedImage.objects.filter(claim=held).exists(), tell=world.site.describe
+        )
+        # Alive, it could be in the middle of a call while minutes pass in a moment.
+        worker.kill()
         world.recover()
         one_of_each(world, 2)
 
