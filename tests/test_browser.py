@@ -102,6 +102,9 @@ def test_pictures_for_several_articles(page: Page) -> None:
     page.get_by_role("button", name="Run").or_(page.get_by_role("button", name="Go")).click()
     assert "$0.06" in page.inner_text("main")
     page.locator("main button[name=which]").first.click()
+    # Nothing gets onto a page before somebody said yes.
+    page.get_by_role("link", name="Look at 2 proposals").click(timeout=PATIENCE)
+    page.get_by_role("button", name="Approve all 2").click()
 
     for slug in ("the-museum-of-unfinished-chairs", "what-the-orchestra-hears-before-you-do"):
         page.goto(f"/{slug}/")
