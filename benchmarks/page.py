@@ -136,7 +136,7 @@ def _machine(kept: Mapping[str, Any]) -> str:
     told = ", ".join(f"{name} {number}" for name, number in kept["versions"].items())
     return (
         f"{machine['cores']} cores, {machine['memory']}, {machine['system']}, "
-        f"Python {machine['python']}; {told}. Rounds of each variant: {kept['rounds']}."
+        f"Python {machine['python']}; {told}. At most {kept['rounds']} rounds of each."
     )
 
 
