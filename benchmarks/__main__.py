@@ -29,6 +29,9 @@ from benchmarks.world import World, choose_databases
 FIGURES = ("D1", "D2", "D3", "D4", "D5", "D6", "D7", "D8")
 COMMANDS = {"scale": "benchmarks.scale"}
 """What else can be run, by its own module's ``main(arguments)``."""
+AGAIN = 3
+"""Rounds that the short form gives a figure of which one round was behind its red line: one moment
+of a shared machine is no verdict, three that agree are."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -51,6 +54,11 @@ def main(arguments: Sequence[str]) -> int:
             at = time.monotonic()
             try:
                 found = _measure(figure, world)
+                if options.short and _behind(found):
+                    print(f"\n{table.as_text(found)}\n… {figure}, {AGAIN} times more", end="")
+                    world.rounds = AGAIN
+                    found = _measure(figure, world)
+                    world.rounds = options.rounds
             except Exception:  # the others are worth having
                 traceback.print_exc()
                 broken.append(figure)
@@ -71,6 +79,10 @@ def _measure(figure: str, world: World) -> list[Result]:
     module = importlib.import_module(f"benchmarks.figures.{figure.lower()}")
     found: list[Result] = module.measure(world)
     return found
+
+
+def _behind(results: Sequence[Result]) -> bool:
+    return not all(one.red_held for result in results for one in result.judged)
 
 
 def _verdict(results: Sequence[Result], broken: Sequence[str]) -> int:
