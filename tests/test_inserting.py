@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection
+from django.db.models.signals import post_init
 from django.test.utils import CaptureQueriesContext
 
 from ideogram_django import inserting
@@ -95,3 +96,42 @@ def test_objects_with_a_key_go_the_usual_way() -> None:
     image = GeneratedImage(pk=77, prompt="Fox", model="m", uuid=uuid.uuid4())
     inserting.insert([image])
     assert GeneratedImage.objects.get(pk=77).uuid == image.uuid
+
+
+def test_alike_is_as_if_each_were_made_by_itself(django_user_model: Any) -> None:
+    user = django_user_model.objects.create(username="ed")
+    common = {"requested_by": user, "bulk": True}
+    each = [{"prompt": "One", "seed": 1}, {"prompt": "Two", "extra": {"a": 1}}, {"prompt": "Three"}]
+
+    rows = inserting.alike(GeneratedImage, common, each)
+
+    assert stored(inserting.insert(rows)) == stored(
+        inserting.insert([GeneratedImage(**common, **own) for own in each])
+    )
+    assert all(row.requested_by is user for row in rows)
+
+
+def test_alike_shares_nothing_that_can_change() -> None:
+    first, second = inserting.alike(GeneratedImage, {"prompt": "Fox"}, [{}, {}])
+    first.extra["mine"] = True
+    first.style_reference_images.append("https://example.com/a.png")
+    first.requested_by = None
+
+    assert first.uuid != second.uuid
+    assert (second.extra, second.style_reference_images) == ({}, [])
+    assert first._state is not second._state
+    assert first._state.fields_cache is not second._state.fields_cache
+
+
+def test_alike_lets_a_site_hear_of_each_object() -> None:
+    heard: list[str] = []
+
+    def hear(instance: GeneratedImage, **_rest: Any) -> None:
+        heard.append(instance.prompt)
+
+    post_init.connect(hear, sender=GeneratedImage)
+    try:
+        inserting.alike(GeneratedImage, {}, [{"prompt": "One"}, {"prompt": "Two"}])
+    finally:
+        post_init.disconnect(hear, sender=GeneratedImage)
+    assert heard == ["One", "Two"]

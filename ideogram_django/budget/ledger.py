@@ -79,24 +79,25 @@ def open_charges(settings: AppSettings, orders: Sequence[Order], user: Any) -> l
         )
     total = sum((order.price.amount for order in orders), Decimal(0))
     periods = limits.reserve(user, total)
-    return inserting.insert(
-        [
-            Charge(
-                image_id=order.image_uuid,
-                batch=order.batch,
-                attempt=order.attempt,
-                model=order.model,
-                user=user,
-                user_label=str(user)[:254] if user is not None else "",
-                expected_credits=order.price.credits,
-                credit_price=settings.credit_price,
-                currency=order.price.currency,
-                expected=order.price.amount,
-                periods=periods,
-            )
-            for order in orders
-        ]
+    common = {
+        "user": user,
+        "user_label": str(user)[:254] if user is not None else "",
+        "credit_price": settings.credit_price,
+        "periods": periods,
+    }
+    each = (
+        {
+            "image_id": order.image_uuid,
+            "batch": order.batch,
+            "attempt": order.attempt,
+            "model": order.model,
+            "expected_credits": order.price.credits,
+            "currency": order.price.currency,
+            "expected": order.price.amount,
+        }
+        for order in orders
     )
+    return inserting.insert(inserting.alike(Charge, common, each))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,25 +136,26 @@ def _rows(
 ) -> list[GeneratedImage]:
     batch = request_id or uuid.uuid4() if len(wishes) > 1 else request_id
     site = SiteColumns(user)
-    return [
-        queryset.model(
-            **{
-                "batch": batch,
-                "typed_prompt": wish.request.prompt,
-                **site.under(wish.columns),
-                **wish.request.parameters,
-            },
-            prompt=wish.request.prompt,
-            model=wish.request.model,
-            price=wish.price.amount,
-            currency=wish.price.currency,
-            requested_by=user,
-            request_id=request_id,
-            request_number=number,
-            bulk=len(wishes) > BULK_FROM if bulk is None else bulk,
-        )
+    common = {
+        "requested_by": user,
+        "request_id": request_id,
+        "bulk": len(wishes) > BULK_FROM if bulk is None else bulk,
+    }
+    each = (
+        {
+            "batch": batch,
+            "typed_prompt": wish.request.prompt,
+            **site.under(wish.columns),
+            **wish.request.parameters,
+            "prompt": wish.request.prompt,
+            "model": wish.request.model,
+            "price": wish.price.amount,
+            "currency": wish.price.currency,
+            "request_number": number,
+        }
         for number, wish in enumerate(wishes)
-    ]
+    )
+    return inserting.alike(queryset.model, common, each)
 
 
 def _chosen(queryset: GeneratedImageQuerySet) -> str | None:
