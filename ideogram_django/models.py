@@ -114,6 +114,7 @@ class GeneratedImage(models.Model):
     batch = models.UUIDField(_("sheet"), null=True, blank=True, editable=False, db_index=True)
     run: models.ForeignKey[Run | None, Run | None] = models.ForeignKey(
         Run,
+        db_index=False,
         null=True,
         blank=True,
         editable=False,
@@ -126,6 +127,7 @@ class GeneratedImage(models.Model):
     picked = models.BooleanField(_("picked"), default=False)
     parent: models.ForeignKey[GeneratedImage | None, GeneratedImage | None] = models.ForeignKey(
         "self",
+        db_index=False,
         null=True,
         blank=True,
         on_delete=models.SET_NULL,
@@ -134,6 +136,7 @@ class GeneratedImage(models.Model):
     )
     replaces: models.ForeignKey[GeneratedImage | None, GeneratedImage | None] = models.ForeignKey(
         "self",
+        db_index=False,
         null=True,
         blank=True,
         on_delete=models.SET_NULL,
@@ -234,6 +237,7 @@ class GeneratedImage(models.Model):
 
     target_type = models.ForeignKey(
         "contenttypes.ContentType",
+        db_index=False,
         null=True,
         blank=True,
         editable=False,
@@ -306,7 +310,7 @@ class GeneratedImage(models.Model):
             ),
             models.Index(
                 fields=["status", "id"],
-                condition=models.Q(alt_text="", decorative=False),
+                condition=models.Q(status=Status.COMPLETED, alt_text="", decorative=False),
                 name="ideogram_django_no_alt",
             ),
             models.Index(
@@ -315,7 +319,20 @@ class GeneratedImage(models.Model):
                 name="ideogram_django_by_error",
             ),
             # Whether the very same file is here already.
-            models.Index(fields=["sha256"], name="ideogram_django_by_hash"),
+            models.Index(
+                fields=["sha256", "status"],
+                condition=~models.Q(sha256=""),
+                name="ideogram_django_by_hash",
+            ),
+            # Foreign keys that most pictures do not have: a large order writes nothing here.
+            *(
+                models.Index(
+                    fields=[name],
+                    condition=models.Q(**{f"{name}__isnull": False}),
+                    name=f"ideogram_django_of_{name}",
+                )
+                for name in ("parent", "replaces", "target_type")
+            ),
         ]
 
     def __str__(self) -> str:

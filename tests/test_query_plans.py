@@ -308,3 +308,23 @@ def test_a_pictures_family(browser: Client) -> None:
     with explained() as statements:
         assert browser.get(f"{GALLERY}{image.pk}/change/").status_code == 200
     assert_indexed(statements, least=4)
+
+
+# --- what most pictures do not have -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["parent", "replaces", "run"])
+def test_what_points_at_something_that_is_deleted(name: str, run: Run) -> None:
+    key = run.pk if name == "run" else GeneratedImage.objects.completed().latest("pk").pk
+    with explained() as statements:
+        # As Django's collector asks before it deletes.
+        list(GeneratedImage._base_manager.filter(**{f"{name}__in": [key]}))
+    assert_indexed(statements, f"ideogram_django_of_{name}")
+
+
+def test_whether_the_same_file_is_here() -> None:
+    hashes = [f"{number:064x}" for number in range(3)]
+    with explained() as statements:
+        found = GeneratedImage.objects.completed().filter(sha256__in=hashes).exclude(sha256="")
+        list(found.exclude(file="").order_by().values_list("pk", "sha256", "uuid"))
+    assert_indexed(statements, "ideogram_django_by_hash")

@@ -32,6 +32,7 @@ class Charge(models.Model):
         "ideogram_django.GeneratedImage",
         to_field="uuid",
         db_constraint=False,
+        db_index=False,  # the first column of a unique pair
         on_delete=models.DO_NOTHING,
         related_name="charges",
         verbose_name=_("picture"),
@@ -108,7 +109,7 @@ class Charge(models.Model):
         indexes = [
             models.Index(fields=["created_at"], name="ideogram_django_charge_day"),
             models.Index(
-                fields=["image"],
+                fields=["id"],
                 condition=models.Q(state=ChargeState.RESERVED),
                 name="ideogram_django_reserved",
             ),

@@ -68,7 +68,7 @@ def _sweep_charges() -> int:
     closed = 0
     pictures = GeneratedImage.objects.filter(uuid=OuterRef("image_id"))
     reserved = Charge.objects.filter(~Exists(pictures), state=ChargeState.RESERVED)
-    for charge in reserved.order_by("image_id")[:CHUNK]:  # as its index has them
+    for charge in reserved.order_by("pk")[:CHUNK]:  # as its index has them
         with transaction.atomic():
             if charge.maybe_sent or charge.body:
                 closed += ledger.settle(charge, None)

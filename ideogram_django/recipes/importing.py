@@ -180,7 +180,10 @@ class Import:
         found = GeneratedImage.objects.completed().filter(
             sha256__in=hashes, pk__lte=self._last_before
         )
-        return dict(found.exclude(file="").order_by("-pk").values_list("sha256", "uuid"))
+        # As their index wants it: told that none is empty, and not asked for an order.
+        rows = found.exclude(sha256="").exclude(file="").order_by()
+        newest_first = sorted(rows.values_list("pk", "sha256", "uuid"), reverse=True)
+        return {sha256: uuid for _pk, sha256, uuid in newest_first}
 
     def _link(self) -> None:
         """Join up what this import, or an earlier one, has brought here."""
