@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 PARAMETERS = catalogue.PARAMETERS
 """The API's own names, beside ``prompt`` and ``model``; its ``image`` is ``reference_image``."""
+KNOWN = frozenset({"prompt", "model", *PARAMETERS, *COLUMNS})
+"""All that a caller may say of one picture."""
 ALT_TEXT = (MaxLengthValidator(1000), ProhibitNullCharactersValidator())
 """What the column takes."""
 
@@ -53,10 +55,10 @@ def check(
     Raises ``ValidationError`` with a sentence per field; writes and spends nothing.
     """
     settings = settings or conf.current()
-    unknown = sorted(set(options) - {"prompt", "model", *PARAMETERS, *COLUMNS})
-    if unknown:
+    if unknown := sorted(options.keys() - KNOWN):
         raise TypeError(f"generate() got unexpected arguments: {', '.join(unknown)}")
-    _check_alt_text(options.get("alt_text") or "")
+    if options.get("alt_text"):
+        _check_alt_text(options["alt_text"])
     options = (profiles or Profiles()).apply(options, default_model=settings.DEFAULT_MODEL)
     parameters = plain_references(
         {name: options[name] for name in PARAMETERS if options.get(name) is not None}
