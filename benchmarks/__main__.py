@@ -5,6 +5,7 @@
     python3 run.py bench --short             a small form; fails where one is behind its red line
     python3 run.py bench D3 --full           with the numbers that the targets speak of
     python3 run.py bench --publish           all of them, into docs/performance.md
+    python3 run.py bench --busy              while a process on each core does nothing but count
 
 Variants of a figure run in turn, several rounds; a table shows medians and spread, a target and
 whether it is met. JSON and plots lie in build/bench/ afterwards.
@@ -48,6 +49,7 @@ def main(arguments: Sequence[str]) -> int:
         rounds=options.rounds,
         short=options.short,
         full=options.full,
+        busy=options.busy,
     ) as world:
         for figure in options.figures:
             print(f"… {figure}", end="", flush=True)
@@ -66,7 +68,7 @@ def main(arguments: Sequence[str]) -> int:
             print(f"  {time.monotonic() - at:.0f} s\n{table.as_text(found)}\n", flush=True)
             results += found
     print(f"{time.monotonic() - begun:.0f} s in all")
-    report = page.report(results, rounds=options.rounds, short=options.short)
+    report = page.report(results, rounds=options.rounds, short=options.short, busy=options.busy)
     options.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     for result in results:
         (build / page.plot_name(result)).write_text(plots.bars(result))
@@ -110,6 +112,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--short", action="store_true", help="in a minute, for a CI")
     parser.add_argument("--full", action="store_true", help="with all of 100,000 due pictures")
+    parser.add_argument("--busy", action="store_true", help="beside other work on each core")
     parser.add_argument("--publish", action="store_true", help="write docs/performance.md anew")
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench" / "results.json")
     options = parser.parse_args(arguments)

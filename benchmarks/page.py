@@ -12,7 +12,6 @@ import platform
 import re
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from benchmarks import plots, table
@@ -20,6 +19,8 @@ from benchmarks.processes import ROOT
 from benchmarks.rounds import Result
 
 REPORT = ROOT / "docs" / "benchmarks.json"
+BUSY = ROOT / "docs" / "benchmarks-busy.json"
+"""The same on a machine that has something else to do."""
 PAGE = ROOT / "docs" / "performance.md"
 IMAGES = ROOT / "docs" / "images"
 VERSIONS = (
@@ -37,11 +38,14 @@ VERSIONS = (
 _PART = re.compile(r"(?s)(<!-- bench: ([\w.-]+) -->\n).*?(<!-- bench: end -->)")
 
 
-def report(results: Sequence[Result], *, rounds: int, short: bool) -> dict[str, Any]:
+def report(
+    results: Sequence[Result], *, rounds: int, short: bool, busy: bool = False
+) -> dict[str, Any]:
     """What is kept of a run."""
     return {
         "rounds": rounds,
         "short": short,
+        "busy": busy,
         "machine": machine(),
         "versions": {name: found for name in VERSIONS if (found := _version(name))},
         "results": [result.as_dict() for result in results],
@@ -80,9 +84,16 @@ def _slug(text: str) -> str:
 
 def publish(kept: Mapping[str, Any]) -> None:
     """Keep the figures of this run: those that were not measured stay as they were."""
-    merged = merge(json.loads(REPORT.read_text()), kept) if REPORT.exists() else dict(kept)
-    REPORT.write_text(json.dumps(merged, indent=1, ensure_ascii=False) + "\n")
-    write(merged)
+    path = BUSY if kept["busy"] else REPORT
+    merged = merge(json.loads(path.read_text()), kept) if path.exists() else dict(kept)
+    path.write_text(json.dumps(merged, indent=1, ensure_ascii=False) + "\n")
+    write(*kept_reports())
+
+
+def kept_reports() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The one of a quiet machine, and the one of a busy one, which may be empty."""
+    busy = json.loads(BUSY.read_text()) if BUSY.exists() else {"results": []}
+    return json.loads(REPORT.read_text()), busy
 
 
 def merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,13 +103,13 @@ def merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return {**new, "results": sorted([*kept, *new["results"]], key=lambda one: one["figure"])}
 
 
-def write(kept: Mapping[str, Any]) -> None:
-    """The page and its plots, from a report."""
+def write(kept: Mapping[str, Any], busy: Mapping[str, Any]) -> None:
+    """The page and its plots, from the reports."""
     for path in IMAGES.glob("bench-*.svg"):
         path.unlink()
     for name, content in drawn(kept).items():
         (IMAGES / name).write_text(content)
-    PAGE.write_text(fill(PAGE.read_text(), kept))
+    PAGE.write_text(fill(PAGE.read_text(), kept, busy))
 
 
 def drawn(kept: Mapping[str, Any]) -> dict[str, str]:
@@ -106,21 +117,21 @@ def drawn(kept: Mapping[str, Any]) -> dict[str, str]:
     return {plot_name(result): plots.bars(result) for result in results_of(kept)}
 
 
-def fill(text: str, kept: Mapping[str, Any]) -> str:
+def fill(text: str, kept: Mapping[str, Any], busy: Mapping[str, Any]) -> str:
     """The page with what stands between its markers made anew."""
 
     def part(match: re.Match[str]) -> str:
-        return f"{match[1]}\n{_part(match[2], kept)}\n\n{match[3]}"
+        return f"{match[1]}\n{_part(match[2], kept, busy)}\n\n{match[3]}"
 
     return _PART.sub(part, text)
 
 
-def _part(name: str, kept: Mapping[str, Any]) -> str:
+def _part(name: str, kept: Mapping[str, Any], busy: Mapping[str, Any]) -> str:
     results = results_of(kept)
     if name == "machine":
         return _machine(kept)
     if name == "summary":
-        return _summary(results)
+        return _summary(results, results_of(busy))
     chosen = [result for result in results if result.figure == name]
     if not chosen:
         return "*Not measured yet.*"
@@ -140,22 +151,30 @@ def _machine(kept: Mapping[str, Any]) -> str:
     )
 
 
-def _summary(results: Sequence[Result]) -> str:
-    lines = ["| Figure | | Judged | Here | Target | |", "| --- | --- | --- | ---: | ---: | --- |"]
+def _summary(results: Sequence[Result], busy: Sequence[Result]) -> str:
+    lines = [
+        "| Figure | | Judged | Here | Target | | Busy |",
+        "| --- | --- | --- | ---: | ---: | --- | ---: |",
+    ]
+    beside = {
+        (result.key, one.what): table.with_unit(one.median, one.unit)
+        for result in busy
+        for one in result.judged
+    }
     for result in results:
         for one in result.judged:
             here = table.with_unit(one.median, one.unit)
             where = f"{result.title}{', ' + result.where if result.where else ''}"
             lines.append(
-                f"| {result.figure} | {where} | {one.what} | {here} "
-                f"| {table.bound(one)} | {table.verdict(one)} |"
+                f"| {result.figure} | {where} | {one.what} | {here} | {table.bound(one)} "
+                f"| {table.verdict(one)} | {beside.get((result.key, one.what), '')} |"
             )
     return "\n".join(lines)
 
 
 def main() -> None:
-    """``python -m benchmarks.page``: the page again, from the report that is kept."""
-    write(json.loads(Path(REPORT).read_text()))
+    """``python -m benchmarks.page``: the page again, from the reports that are kept."""
+    write(*kept_reports())
 
 
 if __name__ == "__main__":

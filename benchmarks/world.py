@@ -7,6 +7,7 @@ temporary folder. A site is a migrated database of its own; its processes are re
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import sys
@@ -56,7 +57,13 @@ class World:
     """One run of the benchmarks."""
 
     def __init__(
-        self, *, databases: tuple[Database, ...], rounds: int, short: bool, full: bool = False
+        self,
+        *,
+        databases: tuple[Database, ...],
+        rounds: int,
+        short: bool,
+        full: bool = False,
+        busy: bool = False,
     ) -> None:
         self.databases = databases
         self.rounds = rounds
@@ -64,11 +71,17 @@ class World:
         """A small form of every figure: enough to see whether something fell far behind."""
         self.full = full
         """The numbers that the targets speak of, however long that takes."""
+        self._busy = busy
         self._stack = ExitStack()
         self.folder = Path(self._stack.enter_context(_folder()))
         self._count = 0
 
     def __enter__(self) -> World:
+        for number in range((os.cpu_count() or 1) if self._busy else 0):
+            other = Process(
+                [sys.executable, "-c", "while True: pass"], log=self.folder / f"busy-{number}.log"
+            )
+            self._stack.callback(other.end)
         return self
 
     def __exit__(
