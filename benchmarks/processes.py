@@ -117,6 +117,12 @@ def pss(pids: Sequence[int]) -> float:
     return sum(_from_proc(pid, "smaps_rollup", "Pss:") for pid in pids)
 
 
+def own(pids: Sequence[int]) -> float:
+    """The same without files: what code is shared with changes with every process that ends."""
+    parts = ("Pss_Anon:", "Pss_Shmem:")
+    return sum(_from_proc(pid, "smaps_rollup", part) for pid in pids for part in parts)
+
+
 def rss(pid: int | None = None) -> float:
     """MiB of resident memory; by default of this process."""
     return _from_proc(pid or os.getpid(), "status", "VmRSS:")

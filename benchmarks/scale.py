@@ -33,7 +33,7 @@ from typing import Any
 
 from benchmarks import scale_page
 from benchmarks.page import machine
-from benchmarks.processes import ROOT, Member, Process, cpu, pss, wait_until
+from benchmarks.processes import ROOT, Member, Process, cpu, own, pss, wait_until
 from benchmarks.world import NAMES, Site, World, choose_databases, free_port, listens
 
 KEY = "afk_" + "0" * 40
@@ -306,6 +306,7 @@ class Recorder:
         self.seconds: list[float] = []
         self.marks: dict[str, float] = {}
         self.memory: dict[str, list[float]] = {name: [] for name in self._members()}
+        self.with_code: dict[str, float] = dict.fromkeys(self.memory, 0.0)
 
     def __enter__(self) -> Recorder:
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -331,7 +332,8 @@ class Recorder:
         while not self._over.is_set():
             self.seconds.append(round(time.monotonic() - self._begun, 1))
             for name, pids in self._members().items():
-                self.memory[name].append(round(pss(pids), 1))
+                self.memory[name].append(round(own(pids), 1))
+                self.with_code[name] = max(self.with_code[name], round(pss(pids), 1))
             self._over.wait(self.EVERY)
 
     def processor_seconds(self) -> dict[str, float]:
@@ -340,12 +342,15 @@ class Recorder:
     def as_dict(self) -> dict[str, Any]:
         count = min(map(len, self.memory.values()))
         return {
-            "unit": "MiB (PSS)",
+            "unit": "MiB of its own",
             "seconds": self.seconds[:count],
             "marks": self.marks,
             "processes": {name: of[:count] for name, of in self.memory.items()},
             "growth": {name: growth(of[:count]) for name, of in self.memory.items()},
-            "thirds": {name: thirds(of[:count]) for name, of in self.memory.items()},
+            "thirds": {
+                name: {**thirds(of[:count]), "with code": self.with_code[name]}
+                for name, of in self.memory.items()
+            },
         }
 
 
@@ -473,11 +478,12 @@ def as_text(report: Mapping[str, Any]) -> str:
         lines.append(f"  Redis keys while in flight: {report['redis_keys_in_flight']}")
     lines.append(f"  Redis keys at the end: {report['redis_keys_at_the_end']}")
     lines.append(
-        f"  {'':<14}{'first third':>12}{'last third':>12}{'most':>8}   MiB, and CPU seconds"
+        f"  {'':<14}{'first third':>12}{'last third':>12}{'most':>8}{'with code':>11}   MiB, and CPU seconds"
     )
     for name, of in report["memory"]["thirds"].items():
         used = report["processor_seconds"].get(name, 0)
-        lines.append(f"  {name:<14}{of['first']:>12}{of['last']:>12}{of['most']:>8}{used:>9.0f} s")
+        memory = f"{of['first']:>12}{of['last']:>12}{of['most']:>8}{of['with code']:>11}"
+        lines.append(f"  {name:<14}{memory}{used:>9.0f} s")
     lines += [f"  {name}: {number:,}" for name, number in report["ledgers"].items()]
     lines += [f"  {'yes' if held else 'NO '}  {name}" for name, held in report["checks"].items()]
     return "\n".join(lines)

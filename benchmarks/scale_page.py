@@ -57,7 +57,7 @@ def drawn(report: Mapping[str, Any]) -> str:
     return plots.lines(
         f"Memory, {report['pictures']:,} pictures, {report['database']}",
         {name: list(zip(minutes, of, strict=True)) for name, of in memory["processes"].items()},
-        unit="MiB (PSS)",
+        unit=memory["unit"],
         across="minutes",
     )
 
@@ -115,11 +115,12 @@ def _memory(report: Mapping[str, Any]) -> str:
     lines = [
         f"![Memory of every process](../images/{report['name']}.svg)",
         "",
-        "| MiB (PSS) | First third | Last third | Most |",
-        "| --- | ---: | ---: | ---: |",
+        f"| {report['memory']['unit']} | First third | Last third | Most | With code, most |",
+        "| --- | ---: | ---: | ---: | ---: |",
     ]
     for name, of in report["memory"]["thirds"].items():
-        lines.append(f"| {name} | {of['first']} | {of['last']} | {of['most']} |")
+        row = (name, of["first"], of["last"], of["most"], of["with code"])
+        lines.append(f"| {' | '.join(map(str, row))} |")
     if "redis_keys_in_flight" in report:
         lines += [
             "",

@@ -27,7 +27,8 @@ def report(**changes: Any) -> dict[str, Any]:
         "memory": {
             "seconds": [0.0, 60.0, 120.0],
             "processes": {"worker": [60.0, 64.0, 63.0]},
-            "thirds": {"worker": {"first": 60.0, "last": 63.0, "most": 64.0}},
+            "unit": "MiB of its own",
+            "thirds": {"worker": {"first": 60.0, "last": 63.0, "most": 64.0, "with code": 90.0}},
         },
         "checks": {"all finished": True, "none lost": False},
     }
@@ -53,7 +54,7 @@ def test_what_a_run_says() -> None:
     assert "| bringing home | 20 | 50 |" in text
     assert "| worker and sync | 6.0 | 10,000 |" in text
     assert "| web | 3.0 | 20,000 |" in text
-    assert "| worker | 60.0 | 63.0 | 64.0 |" in text
+    assert "| worker | 60.0 | 63.0 | 64.0 | 90.0 |" in text
     assert "- yes: all finished" in text
     assert "- **no**: none lost" in text
     assert text.count("*Not measured yet.*") == 1  # the long day
