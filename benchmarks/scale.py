@@ -477,9 +477,8 @@ def as_text(report: Mapping[str, Any]) -> str:
         lines.append(f"  webhooks lost: {report['webhooks_lost']:,}")
         lines.append(f"  Redis keys while in flight: {report['redis_keys_in_flight']}")
     lines.append(f"  Redis keys at the end: {report['redis_keys_at_the_end']}")
-    lines.append(
-        f"  {'':<14}{'first third':>12}{'last third':>12}{'most':>8}{'with code':>11}   MiB, and CPU seconds"
-    )
+    heads = f"{'first third':>12}{'last third':>12}{'most':>8}{'with code':>11}"
+    lines.append(f"  {'':<14}{heads}   MiB, and CPU seconds")
     for name, of in report["memory"]["thirds"].items():
         used = report["processor_seconds"].get(name, 0)
         memory = f"{of['first']:>12}{of['last']:>12}{of['most']:>8}{of['with code']:>11}"
