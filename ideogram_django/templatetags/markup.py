@@ -1,0 +1,103 @@
+"""The templates of pictures, loaded once for a page, and what they make."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Hashable, Mapping
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from django.template import Context
+from django.template.backends.django import Template as DjangoTemplate
+from django.template.base import render_value_in_context
+from django.template.loader import get_template
+from django.utils.safestring import SafeString
+
+FOLDER = Path(__file__).resolve().parent.parent / "templates"
+WHOLE = "ideogram_django/generated_image.html"
+PICTURE = "ideogram_django/generated_image_picture.html"
+PLACEHOLDER = "ideogram_django/generated_image_placeholder.html"
+
+_MARK = secrets.token_hex(16)
+_MARKS = re.compile(rf"{_MARK}-(\w+)-")
+
+
+def mark(name: str) -> str:
+    """Stands in a frame where the text of this name goes."""
+    return f"{_MARK}-{name}-"
+
+
+class Markup:
+    """One for a page.
+
+    The pictures of a page mostly differ in a few texts alone. Our own template, which only writes
+    these out, is therefore rendered once with marks in their place, as a frame, and each picture's
+    texts are put into it. A template of the site's may look at what it gets, and is rendered for
+    each picture.
+    """
+
+    def __init__(self) -> None:
+        self._frames: dict[Hashable, str] = {}
+        self._parts: dict[str, Any] = {}
+
+    def render(self, part: str, values: Mapping[str, Any]) -> SafeString:
+        """The whole template, with the one of this name as its part."""
+        # One of the site's own perhaps has no such part.
+        values = {**values, "part": self._part(part) if self._ours_around else part}
+        if self._context is None:
+            return SafeString(self._whole.render(values))
+        with self._context.push(values):
+            return SafeString(self._whole.template.render(self._context))
+
+    def framed(
+        self, kind: Hashable, texts: Mapping[str, Any], marked: Callable[[], Mapping[str, Any]]
+    ) -> SafeString:
+        """A picture; as ``render``, for one of many that differ in ``texts`` alone.
+
+        ``kind`` is the same for those, and ``marked`` makes the values with marks in them. The
+        texts are escaped already.
+        """
+        frame = self._frames.get(kind)
+        if frame is None:
+            html = self.render(PICTURE, marked())
+            frame = self._frames[kind] = _MARKS.sub(r"%(\1)s", html.replace("%", "%%"))
+        return SafeString(frame % texts)
+
+    def text(self, value: Any) -> str:
+        """A value as our templates write it."""
+        if type(value) is str:
+            return escape(value)
+        return str(render_value_in_context(value, self._context or Context()))
+
+    @cached_property
+    def writes_only(self) -> bool:
+        """Whether these are our templates, which only write a picture's texts out, and escape."""
+        escapes = self._context is not None and self._context.autoescape
+        return bool(escapes and self._ours_around and _is_ours(self._part(PICTURE)))
+
+    @cached_property
+    def _ours_around(self) -> bool:
+        return self._context is not None and _is_ours(self._whole)
+
+    @cached_property
+    def _whole(self) -> Any:
+        return get_template(WHOLE)
+
+    @cached_property
+    def _context(self) -> Context | None:
+        """One for all; None where the site's own template is in another language."""
+        if not isinstance(self._whole, DjangoTemplate):
+            return None
+        return Context(autoescape=self._whole.backend.engine.autoescape)
+
+    def _part(self, name: str) -> Any:
+        if name not in self._parts:
+            self._parts[name] = self._whole.backend.get_template(name)
+        return self._parts[name]
+
+
+def _is_ours(template: Any) -> bool:
+    return bool(template.origin.name == str(FOLDER / template.origin.template_name))
