@@ -16,6 +16,7 @@ from django.core.files.storage import storages
 from django.core.files.utils import validate_file_name
 from django.db import models, transaction
 from django.db.models.base import ModelState
+from django.db.models.signals import post_init, pre_init
 from django.utils.deconstruct import deconstructible
 from django.utils.translation import gettext_lazy as _
 
@@ -334,11 +335,12 @@ class GeneratedImage(models.Model):
         ours set nothing but the instance's own dictionary, as Django itself does for copies and
         pickles. Where somebody listens or has a class of their own, Django's way it is.
         """
-        own = cls._meta.concrete_model is not GeneratedImage or (
+        if (
             cls.__init__ is not models.Model.__init__
-        )
-        signals = (models.signals.pre_init, models.signals.post_init)
-        if own or any(one.receivers and one.has_listeners(cls) for one in signals):
+            or cls._meta.concrete_model is not GeneratedImage
+            or (pre_init.receivers and pre_init.has_listeners(cls))
+            or (post_init.receivers and post_init.has_listeners(cls))
+        ):
             return super().from_db(db, field_names, values, **state)
         image = cls.__new__(cls)
         image._state = kept = ModelState()
@@ -367,7 +369,12 @@ class GeneratedImage(models.Model):
     @property
     def has_file(self) -> bool:
         """It is finished and there is something to show."""
-        return self.status == Status.COMPLETED and bool(self.file)
+        return self.status == Status.COMPLETED and bool(self.file_name)
+
+    @property
+    def file_name(self) -> str:
+        """In the storage; without the object that Django makes around it at the first touch."""
+        return str(vars(self).get("file") or self.file)
 
     @property
     def url(self) -> str:

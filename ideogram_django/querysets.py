@@ -33,7 +33,7 @@ Record = TypeVar("Record", bound=models.Model)
 STAND_INS = 5
 """How far back a picture is looked for that can stand in for one that is not there yet."""
 ON_PAGES = (
-    *("uuid", "status", "uploaded", "replaces", "parent", "model", "aspect_ratio", "resolution"),
+    *("status", "uploaded", "replaces", "parent", "model", "aspect_ratio", "resolution"),
     *("file", "width", "height", "renditions", "color", "alt_text", "decorative"),
 )
 """What the tags read of a picture, of its seventy columns."""
@@ -46,8 +46,9 @@ def with_pictures(
 
     ``field`` leads to a picture: ``"hero"``, ``"author__portrait"``. Of a picture comes only what
     the tags read, which is much less work than all its columns; whatever else a template wants of
-    it, such as its prompt, would be a query for each picture. While a picture is unfinished, one
-    more query for each step back finds what stands in for it, whatever the number of records.
+    it, such as its ``uuid`` or its prompt, would be a query for each picture. While a picture is
+    unfinished, one more query for each step back finds what stands in for it, whatever the number
+    of records.
     """
     paths = (field, *more)
     unread = [

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import FieldDoesNotExist, FieldError
+from django.core.files.storage import FileSystemStorage
 from django.db import connection, models
 from django.db.models import Prefetch
 from django.template import Context, Template
@@ -64,13 +65,25 @@ def test_what_is_unfinished_costs_the_same_queries_for_any_number() -> None:
 
 
 def test_pictures_whose_files_are_gone_cost_no_query(
-    own_media: Path, django_assert_num_queries: DjangoAssertNumQueries
+    own_media: Path,
+    django_assert_num_queries: DjangoAssertNumQueries,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (own_media / "a").mkdir(parents=True)
-    for number in range(3):
-        Article.objects.create(title=str(number), hero=saved())
+    heroes = [saved() for _number in range(3)]
+    for hero in heroes:
+        Article.objects.create(title=str(hero.pk), hero=hero)
     with django_assert_num_queries(1):
         assert html(with_pictures(Article.objects.all(), "hero")).count("<svg ") == 3
+    assert f"The file of picture {heroes[0].pk} is gone" in caplog.text
+    caplog.clear()
+    monkeypatch.setattr(FileSystemStorage, "url", property())  # not even that can be had
+    with django_assert_num_queries(1):
+        assert html(with_pictures(Article.objects.all(), "hero")).count("<svg ") == 3
+    assert f"The address of picture {heroes[0].pk} cannot be told" in caplog.text
+    html(Article.objects.select_related("hero"))
+    assert f"The address of picture {heroes[0].uuid} cannot be told" in caplog.text
 
 
 def test_nothing_else_of_a_picture_is_loaded() -> None:

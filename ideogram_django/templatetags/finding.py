@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import itemgetter
@@ -19,7 +20,7 @@ from ideogram_django.pictures.formats import AVIF, WEBP, srcset
 logger = logging.getLogger(__name__)
 
 _DJANGO_URL, _DJANGO_PATH = FileSystemStorage.url, FileSystemStorage.path
-_AS_IT_IS = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9_.-]*/)*[A-Za-z0-9_-][A-Za-z0-9_.-]*").fullmatch
+_AS_IT_IS = re.compile(r"[A-Za-z0-9_-]++(?:[./][A-Za-z0-9_-]++)*+").fullmatch
 """Names in which an address quotes nothing, and which lead nowhere but into the folder."""
 _WIDTH = itemgetter("width")
 
@@ -51,7 +52,7 @@ class Finder:
         except Exception:
             # A storage is a plugin and raises what its client library raises; a page is worth more
             # than the picture on it.
-            logger.exception("The address of picture %s cannot be told", image.uuid)
+            logger.exception("The address of picture %s cannot be told", _called(image))
             return None
         shown = plain or newer
         if not shown:
@@ -64,29 +65,19 @@ class Finder:
         )
 
     def _found(self, image: GeneratedImage) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
-        formats = self._formats
+        formats, address, name = self._formats, self._address, image.file_name
+        gone = self._is_gone(name)
         plain: list[tuple[str, int]] = []
         newer: list[tuple[str, int]] = []
         for one in sorted(image.renditions, key=_WIDTH):
-            format = one.get("format", WEBP)
-            if format in formats:
-                (newer if format == AVIF else plain).append((one["name"], one["width"]))
-        name = str(image.file.name)
-        if self._is_gone(name):
-            logger.warning("The file of picture %s is gone", image.uuid)
-            plain = [one for one in plain if not self._is_gone(one[0])]
-            newer = [one for one in newer if not self._is_gone(one[0])]
+            copy, format = one["name"], one.get("format", WEBP)
+            if format in formats and not (gone and self._is_gone(copy)):
+                (newer if format == AVIF else plain).append((address(copy), one["width"]))
+        if gone:
+            logger.warning("The file of picture %s is gone", _called(image))
         else:
-            plain.append((name, image.width or 0))
-        address = self._address
-        return [(address(name), width) for name, width in plain], [
-            (address(name), width) for name, width in newer
-        ]
-
-    def _address(self, name: str) -> str:
-        if self._before_names is not None and _AS_IT_IS(name):
-            return self._before_names + name
-        return str(self._storage.url(name))
+            plain.append((address(name), image.width or 0))
+        return plain, newer
 
     def _is_gone(self, name: str) -> bool:
         """Whether the storage keeps its files on this machine, and this one is not among them.
@@ -96,19 +87,16 @@ class Finder:
         """
         if "/" not in name:
             return False
-        if self._folder is not None and _AS_IT_IS(name):
-            path = f"{self._folder}/{name}"
-        else:
-            try:
-                path = self._storage.path(name)
-            except NotImplementedError:
-                return False
+        try:
+            path = self._path(name)
+        except NotImplementedError:
+            return False
         return not os.path.exists(path) and os.path.isdir(os.path.dirname(path))
 
     # --- what holds for all pictures of a page ----------------------------------------------------
 
     @cached_property
-    def _formats(self) -> Any:
+    def _formats(self) -> Sequence[str]:
         return conf.current().FORMATS
 
     @cached_property
@@ -116,14 +104,22 @@ class Finder:
         return storages[conf.current().STORAGE]
 
     @cached_property
-    def _before_names(self) -> str | None:
-        """What the storage puts before a name; None for one that does more than that."""
-        if getattr(self._storage.url, "__func__", None) is not _DJANGO_URL:
-            return None
-        return str(self._storage.url("name")).removesuffix("name")
+    def _address(self) -> Callable[[str], str]:
+        address: Callable[[str], str] = self._storage.url
+        if getattr(address, "__func__", None) is not _DJANGO_URL:
+            return address
+        before = address("name").removesuffix("name")
+        return lambda name: before + name if _AS_IT_IS(name) else address(name)
 
     @cached_property
-    def _folder(self) -> str | None:
-        if getattr(self._storage.path, "__func__", None) is not _DJANGO_PATH:
-            return None
-        return str(self._storage.location).rstrip(os.sep)
+    def _path(self) -> Callable[[str], str]:
+        path: Callable[[str], str] = self._storage.path
+        if getattr(path, "__func__", None) is not _DJANGO_PATH:
+            return path
+        folder = str(self._storage.location).rstrip(os.sep)
+        return lambda name: f"{folder}/{name}" if _AS_IT_IS(name) else path(name)
+
+
+def _called(image: GeneratedImage) -> Any:
+    """What the log calls it; never worth a query."""
+    return vars(image).get("uuid") or image.pk

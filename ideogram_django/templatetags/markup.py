@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -26,21 +26,19 @@ _MARKS = re.compile(rf"{_MARK}-(\w+)-")
 
 
 def mark(name: str) -> str:
-    """Stands in a frame where the text of this name goes."""
+    """Stands for the text of this name in what a frame is made of."""
     return f"{_MARK}-{name}-"
 
 
-class Markup:
-    """One for a page.
+def frame(html: str) -> str:
+    """Made of HTML with marks: ``frame(html) % texts`` has the texts in their place."""
+    return _MARKS.sub(r"%(\1)s", html.replace("%", "%%"))
 
-    The pictures of a page mostly differ in a few texts alone. Our own template, which only writes
-    these out, is therefore rendered once with marks in their place, as a frame, and each picture's
-    texts are put into it. A template of the site's may look at what it gets, and is rendered for
-    each picture.
-    """
+
+class Markup:
+    """One for a page."""
 
     def __init__(self) -> None:
-        self._frames: dict[Hashable, str] = {}
         self._parts: dict[str, Any] = {}
 
     def render(self, part: str, values: Mapping[str, Any]) -> SafeString:
@@ -51,20 +49,6 @@ class Markup:
             return SafeString(self._whole.render(values))
         with self._context.push(values):
             return SafeString(self._whole.template.render(self._context))
-
-    def framed(
-        self, kind: Hashable, texts: Mapping[str, Any], marked: Callable[[], Mapping[str, Any]]
-    ) -> SafeString:
-        """A picture; as ``render``, for one of many that differ in ``texts`` alone.
-
-        ``kind`` is the same for those, and ``marked`` makes the values with marks in them. The
-        texts are escaped already.
-        """
-        frame = self._frames.get(kind)
-        if frame is None:
-            html = self.render(PICTURE, marked())
-            frame = self._frames[kind] = _MARKS.sub(r"%(\1)s", html.replace("%", "%%"))
-        return SafeString(frame % texts)
 
     def text(self, value: Any) -> str:
         """A value as our templates write it."""

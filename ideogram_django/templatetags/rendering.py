@@ -7,7 +7,8 @@ a placeholder and the log the reason.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from html import escape
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -20,7 +21,7 @@ from ideogram_django.models import GeneratedImage, Place
 from ideogram_django.pictures.formats import AVIF, CONTENT_TYPES
 from ideogram_django.querysets import bring_stand_ins
 from ideogram_django.templatetags.finding import Files, Finder
-from ideogram_django.templatetags.markup import PICTURE, PLACEHOLDER, Markup, mark
+from ideogram_django.templatetags.markup import PICTURE, PLACEHOLDER, Markup, frame, mark
 from ideogram_django.widgets import stand_in
 
 NO_PLACE_TEMPLATE = "ideogram_django/generated_image_no_place.html"
@@ -126,27 +127,31 @@ class Places:
 
 
 class Keywords:
-    """The keywords of one tag in a template, looked at once.
-
-    ``fixed`` are the values that stand there. Of ``varying``, the order is that in the template.
-    """
+    """The keywords of one tag in a template, looked at once."""
 
     def __init__(self, options: Mapping[str, Any], varying: Collection[str] = ()) -> None:
         self.options = options
-        """In the order in which they stand there; None for those that vary."""
-        self.varying = tuple(varying)
+        """In the order in which they stand there; None for those whose value varies."""
+        self.varying = tuple(name for name in varying if name != "alt")
+        """These, but for the alternative text, which differs from picture to picture anyway."""
         self.are_texts = not any(name in VALUES or name in _DECIDING for name in varying)
         """Those that vary are only written out, and change nothing else about the picture."""
         _check(options)
 
 
 class Page:
-    """What all pictures of one page share, so that it is looked for once."""
+    """What all pictures of one page share, so that it is looked for once.
+
+    They mostly differ in a few texts alone. Our own template, which only writes these out, is
+    therefore rendered once with marks in their place, as a frame, and the texts of each picture are
+    put into it. A template of the site's may look at what it gets, and is rendered each time.
+    """
 
     def __init__(self, places: Places | None = None) -> None:
         self._places = places if places is not None else Places()
         self._finder = Finder()
         self._markup = Markup()
+        self._frames: dict[Hashable, str] = {}
 
     def picture(
         self,
@@ -163,7 +168,7 @@ class Page:
             _check(options)
             return self._markup.render(PLACEHOLDER, _context(image, shown, files, options))
         if keywords is not None and keywords.are_texts and self._markup.writes_only:
-            return self._framed(image, shown, files, options, keywords)
+            return self._framed(shown, files, options, keywords)
         _check(options)
         return self._markup.render(PICTURE, _context(image, shown, files, options))
 
@@ -192,43 +197,35 @@ class Page:
 
     def _framed(
         self,
-        image: GeneratedImage,
         shown: GeneratedImage,
         files: Files,
         options: Mapping[str, Any],
         keywords: Keywords,
     ) -> SafeString:
-        text = self._markup.text
         alt = options.get("alt")
         width, height = shown.width, shown.height
+        sized = bool(width and height)
         texts = {
-            "src": text(files.src),
-            "srcset": text(files.srcset),
-            "newer": text(files.newer),
+            "src": escape(files.src),
+            "srcset": escape(files.srcset),
+            "newer": escape(files.newer) if files.newer else "",
             "width": width,
             "height": height,
-            "alt": text(_alt(shown) if alt is None else alt),
+            "alt": self._markup.text(_alt(shown) if alt is None else alt),
         }
-        sized = bool(width and height)
-        kind = [keywords, files.srcset != "", files.newer != "", sized, shown.uploaded]
+        # Whatever our template asks about; it does the same for all of which this is the same.
+        few, no_newer = files.srcset == "", files.newer == ""
+        kind: tuple[object, ...] = (keywords, few, no_newer, sized, shown.uploaded)
         for name in keywords.varying:
-            if name != "alt":
-                there = _is_given(name, options[name])
-                kind.append(there)
-                texts[name] = text(options[name]) if there else ""
-
-        def marked() -> Mapping[str, Any]:
-            marks = {name: mark(name) if value != "" else "" for name, value in texts.items()}
-            varying = {name: marks[name] for name in keywords.varying}
-            values = _context(
-                image,
-                shown,
-                Files(src=marks["src"], srcset=marks["srcset"], newer=marks["newer"]),
-                {**keywords.options, **varying, "alt": mark("alt")},
+            there = _is_given(name, options[name])
+            kind += (there,)
+            texts[name] = self._markup.text(options[name]) if there else ""
+        if kind not in self._frames:
+            marks = {name: mark(name) if text != "" else "" for name, text in texts.items()}
+            self._frames[kind] = frame(
+                self._markup.render(PICTURE, _marked(shown, marks, keywords))
             )
-            return {**values, "width": mark("width"), "height": mark("height")} if sized else values
-
-        return self._markup.framed(tuple(kind), texts, marked)
+        return SafeString(self._frames[kind] % texts)
 
 
 def check_names(names: Iterable[str]) -> None:
@@ -287,6 +284,16 @@ def _context(
         }
     context["attributes"] = _attributes(options, img=files is not None)
     return context | _figure(options, shown or image)
+
+
+def _marked(shown: GeneratedImage, marks: Mapping[str, str], keywords: Keywords) -> dict[str, Any]:
+    """What the template needs to make a frame."""
+    files = Files(src=marks["src"], srcset=marks["srcset"], newer=marks["newer"])
+    varying = {name: marks[name] for name in keywords.varying}
+    values = _context(shown, shown, files, {**keywords.options, **varying, "alt": mark("alt")})
+    if shown.width and shown.height:
+        values |= {"width": marks["width"], "height": marks["height"]}
+    return values
 
 
 def shape_of(image: GeneratedImage) -> tuple[int, int]:
