@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.files.storage import FileSystemStorage, InMemoryStorage
-from django.template import Context, Template
+from django.template import Context, Template, engines
 from django.template.base import Template as Compiled
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
@@ -34,6 +34,7 @@ def pictures() -> list[GeneratedImage | None]:
         picture(alt_text='50 % of <"lakes"> & %(alt)s', uploaded=False),
         picture(alt_text="Own", decorative=True, width=64, height=64, renditions=AVIF_TOO),
         picture(renditions=AVIF_ALONE, uploaded=False),
+        picture(renditions=[]),
         picture(renditions=[], width=None),
         picture(renditions=[], height=0),
         picture(file="b c/100%,'d\".png", renditions=WIDTHS),
@@ -185,6 +186,15 @@ def test_a_template_of_the_site_sees_each_picture(
     page = Template(source).render(Context({"all": shown}))
 
     assert page.split("|") == [*expected, ""]
+
+
+def test_an_engine_that_does_not_escape_escapes_no_picture(settings: Any) -> None:
+    (backend,) = settings.TEMPLATES
+    options = {**backend["OPTIONS"], "autoescape": False}
+    settings.TEMPLATES = [{**backend, "OPTIONS": options}]
+    source = "{% load ideogram %}{% generated_image image %}"
+    html = engines["django"].from_string(source).render({"image": picture(alt_text="<b>")})
+    assert ' alt="<b>" ' in html
 
 
 # --- addresses ------------------------------------------------------------------------------------
