@@ -74,7 +74,15 @@ def test_words_in_the_template(keywords: str) -> None:
     assert page.split("|") == [*alone, ""]
 
 
+class Mute:
+    """A value that is one, and says nothing."""
+
+    def __str__(self) -> str:
+        return ""
+
+
 VALUES = [
+    Mute(),
     "A <lake>",
     SafeString("A &lt;lake&gt;"),
     "%(src)s 100%",

@@ -135,10 +135,6 @@ def _parsed(
             f"“{tag}” takes {what}, then keywords: {', '.join([*own, rendering.choices()])}. "
             f"“{rest[0]}” is neither."
         )
-    _or_syntax_error(tag, rendering.check_names, [name for name in options if name not in own])
-    for name, given in options.items():
-        if _is_literal(given):
-            _or_syntax_error(tag, rendering.check_value, name, given.var)
     return tag, parser.compile_filter(subject), options
 
 

@@ -10,13 +10,14 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from django.apps import apps
 from django.template import Context
 from django.template.backends.django import Template as DjangoTemplate
 from django.template.base import render_value_in_context
 from django.template.loader import get_template
+from django.utils._os import safe_join
 from django.utils.safestring import SafeString
 
-FOLDER = Path(__file__).resolve().parent.parent / "templates"
 WHOLE = "ideogram_django/generated_image.html"
 PICTURE = "ideogram_django/generated_image_picture.html"
 PLACEHOLDER = "ideogram_django/generated_image_placeholder.html"
@@ -84,4 +85,6 @@ class Markup:
 
 
 def _is_ours(template: Any) -> bool:
-    return bool(template.origin.name == str(FOLDER / template.origin.template_name))
+    """Whether it comes from where Django finds this app's templates."""
+    folder = Path(apps.get_app_config("ideogram_django").path, "templates")
+    return bool(template.origin.name == safe_join(folder, template.origin.template_name))

@@ -202,30 +202,26 @@ class Page:
         options: Mapping[str, Any],
         keywords: Keywords,
     ) -> SafeString:
+        text = self._markup.text
         alt = options.get("alt")
-        width, height = shown.width, shown.height
-        sized = bool(width and height)
-        texts = {
-            "src": escape(files.src),
-            "srcset": escape(files.srcset),
-            "newer": escape(files.newer) if files.newer else "",
-            "width": width,
-            "height": height,
-            "alt": self._markup.text(_alt(shown) if alt is None else alt),
-        }
-        # Whatever our template asks about; it does the same for all of which this is the same.
-        few, no_newer = files.srcset == "", files.newer == ""
-        kind: tuple[object, ...] = (keywords, few, no_newer, sized, shown.uploaded)
+        texts = {"src": escape(files.src), "alt": text(_alt(shown) if alt is None else alt)}
+        if files.srcset:
+            texts["srcset"] = escape(files.srcset)
+        if files.newer:
+            texts["newer"] = escape(files.newer)
+        if shown.width and shown.height:
+            texts |= {"width": str(shown.width), "height": str(shown.height)}
         for name in keywords.varying:
-            there = _is_given(name, options[name])
-            kind += (there,)
-            texts[name] = self._markup.text(options[name]) if there else ""
-        if kind not in self._frames:
-            marks = {name: mark(name) if text != "" else "" for name, text in texts.items()}
-            self._frames[kind] = frame(
-                self._markup.render(PICTURE, _marked(shown, marks, keywords))
-            )
-        return SafeString(self._frames[kind] % texts)
+            if _is_given(name, options[name]):
+                texts[name] = text(options[name])
+        # All that our template asks about. Where it is the same, so is everything but the texts.
+        kind = (keywords, shown.uploaded, *texts)
+        html = self._frames.get(kind)
+        if html is None:
+            marks = {name: mark(name) for name in texts}
+            html = frame(self._markup.render(PICTURE, _marked(shown, marks, keywords)))
+            self._frames[kind] = html
+        return SafeString(html % texts)
 
 
 def check_names(names: Iterable[str]) -> None:
@@ -287,13 +283,12 @@ def _context(
 
 
 def _marked(shown: GeneratedImage, marks: Mapping[str, str], keywords: Keywords) -> dict[str, Any]:
-    """What the template needs to make a frame."""
-    files = Files(src=marks["src"], srcset=marks["srcset"], newer=marks["newer"])
-    varying = {name: marks[name] for name in keywords.varying}
-    values = _context(shown, shown, files, {**keywords.options, **varying, "alt": mark("alt")})
-    if shown.width and shown.height:
-        values |= {"width": marks["width"], "height": marks["height"]}
-    return values
+    """What the template needs to make a frame, of texts that there are."""
+    varying = {name: marks.get(name, "") for name in keywords.varying}
+    options = {**keywords.options, **varying, "alt": marks["alt"]}
+    files = Files(src=marks["src"], srcset=marks.get("srcset", ""), newer=marks.get("newer", ""))
+    size = {"width": marks.get("width"), "height": marks.get("height")}
+    return _context(shown, shown, files, options) | size
 
 
 def shape_of(image: GeneratedImage) -> tuple[int, int]:
