@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from asgiref.sync import sync_to_async
+from django.apps import apps
+from django.core.exceptions import FieldError
 from django.db import models
 from django.db.models.functions import Now
 from django.db.models.query import ModelIterable
@@ -22,12 +24,73 @@ if TYPE_CHECKING:
     from ideogram_django.models import GeneratedImage
 
     _Rows = ModelIterable[GeneratedImage]
+    _Records = ModelIterable[models.Model]
 else:
-    _Rows = ModelIterable
+    _Rows = _Records = ModelIterable
 
+Record = TypeVar("Record", bound=models.Model)
 
 STAND_INS = 5
 """How far back a picture is looked for that can stand in for one that is not there yet."""
+ON_PAGES = (
+    *("status", "uploaded", "replaces", "parent", "model", "aspect_ratio", "resolution"),
+    *("file", "width", "height", "renditions", "color", "alt_text", "decorative"),
+)
+"""What the tags read of a picture, of its seventy columns."""
+
+
+def with_pictures(
+    records: models.QuerySet[Record], field: str, *more: str
+) -> models.QuerySet[Record]:
+    """Records with their pictures, in one query, for pages that show them with the tags.
+
+    ``field`` leads to a picture: ``"hero"``, ``"author__portrait"``. Of a picture comes only what
+    the tags read, which is much less work than all its columns; whatever else a template wants of
+    it, such as its ``uuid`` or its prompt, would be a query for each picture. While a picture is
+    unfinished, one more query for each step back finds what stands in for it, whatever the number
+    of records.
+    """
+    paths = (field, *more)
+    unread = [
+        f"{path}__{column.name}"
+        for path in paths
+        for column in _picture_model(records.model, path)._meta.concrete_fields
+        if column.name not in ON_PAGES and not column.primary_key
+    ]
+    found = records.select_related(*paths).defer(*unread)
+    found._iterable_class = _WithPictures
+    return found
+
+
+def _picture_model(model: type[models.Model], path: str) -> type[models.Model]:
+    """Where a path over foreign keys ends. ``FieldError`` where that is no picture."""
+    end: Any = model
+    for name in path.split("__"):
+        end = end._meta.get_field(name).related_model
+        if end is None:
+            break
+    if end is None or not issubclass(end, apps.get_model("ideogram_django", "GeneratedImage")):
+        raise FieldError(f"“{path}” of {model._meta.label} leads to no picture.")
+    return end  # type: ignore[no-any-return]
+
+
+class _WithPictures(_Records):
+    def __iter__(self) -> Iterator[models.Model]:
+        records = list(super().__iter__())
+        joined = self.queryset.query.select_related
+        if isinstance(joined, dict):
+            bring_stand_ins(list(_pictures(records, joined)), using=self.queryset.db)
+        return iter(records)
+
+
+def _pictures(records: Sequence[models.Model], joined: Mapping[str, Any]) -> Iterator[Any]:
+    """The pictures among what came with the records."""
+    picture = apps.get_model("ideogram_django", "GeneratedImage")
+    for name, further in joined.items():
+        found = [one for record in records if (one := getattr(record, name, None)) is not None]
+        yield from (one for one in found if isinstance(one, picture))
+        if further:
+            yield from _pictures(found, further)
 
 
 class _ForDisplay(_Rows):

@@ -79,6 +79,7 @@ def test_it_uses_every_public_name() -> None:
         ),
         "ideogram_django.hooks.Hooks",
         "ideogram_django.metrics.Collector",
+        "ideogram_django.querysets.with_pictures",
         "ideogram_django.tasks.TasksDispatcher",
         "ideogram_django.testing.Ideogram",
         "ideogram_django.wakeups.Dispatcher",

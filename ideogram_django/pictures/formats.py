@@ -14,5 +14,5 @@ def srcset(files: Iterable[tuple[str, int]]) -> str:
     """Addresses with their widths in pixels, as HTML's ``srcset`` wants them."""
     # A blank or a comma would end the address there.
     return ", ".join(
-        f"{url.replace(' ', '%20').replace(',', '%2C')} {width}w" for url, width in files if width
+        [f"{url.replace(' ', '%20').replace(',', '%2C')} {width}w" for url, width in files if width]
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from django import template
-from django.template.base import FilterExpression, Parser, Token, token_kwargs
+from django.template.base import FilterExpression, Parser, Token, Variable, token_kwargs
 from django.utils.safestring import SafeString
 
 from ideogram_django.templatetags import rendering
@@ -39,10 +39,10 @@ def generated_image_for(parser: Parser, token: Token) -> PlaceNode:
     return PlaceNode(*_parsed(parser, token, "the key of a place", '"home-hero"', ["profile"]))
 
 
-@register.simple_tag
-def generated_image_url(image: Any, width: int | None = None) -> str:
+@register.simple_tag(takes_context=True)
+def generated_image_url(context: template.Context, image: Any, width: int | None = None) -> str:
     """Address of the smallest stored file that is at least ``width`` pixels wide."""
-    return _or_syntax_error("generated_image_url", rendering.generated_image_url, image, width)
+    return _or_syntax_error("generated_image_url", _page(context).address, image, width)
 
 
 class PictureNode(template.Node):
@@ -51,20 +51,40 @@ class PictureNode(template.Node):
     ) -> None:
         self.tag = tag
         self.subject = subject
-        self.options = options
+        self.varying = {name: given for name, given in options.items() if not _is_fixed(given)}
+        # Values that stand in the template, and the place of the others among them.
+        self.fixed = {
+            name: None if name in self.varying else _value(name, given, template.Context())
+            for name, given in options.items()
+        }
+        self.keywords = _or_syntax_error(tag, self._keywords)
 
     def render(self, context: template.Context) -> SafeString:
-        options = {name: _value(name, given, context) for name, given in self.options.items()}
+        options: Mapping[str, Any] = self.fixed
+        if self.varying:
+            varying = {name: _value(name, one, context) for name, one in self.varying.items()}
+            options = {**options, **varying}
         subject = self.subject.resolve(context, ignore_failures=True)
-        return _or_syntax_error(self.tag, self.function(context), subject, **options)
+        try:
+            return self._html(_page(context), subject, options)
+        except rendering.ArgumentError as error:
+            raise template.TemplateSyntaxError(f"“{self.tag}” {error}") from error
 
-    def function(self, context: template.Context) -> Callable[..., SafeString]:
-        return _page(context).picture
+    def _keywords(self) -> rendering.Keywords:
+        return rendering.Keywords(self.fixed, self.varying)
+
+    def _html(self, page: rendering.Page, subject: Any, options: Mapping[str, Any]) -> SafeString:
+        return page.picture(subject, options, self.keywords)
 
 
 class PlaceNode(PictureNode):
-    def function(self, context: template.Context) -> Callable[..., SafeString]:
-        return _page(context).place
+    def _keywords(self) -> rendering.Keywords:
+        own = {name: value for name, value in self.fixed.items() if name != "profile"}
+        return rendering.Keywords(own)
+
+    def _html(self, page: rendering.Page, subject: Any, options: Mapping[str, Any]) -> SafeString:
+        own = dict(options)
+        return page.place(subject, profile=own.pop("profile", ""), options=own)
 
 
 def _page(context: template.Context) -> rendering.Page:
@@ -92,6 +112,16 @@ def _is_literal(given: FilterExpression) -> bool:
     return isinstance(given.var, str) and not given.filters
 
 
+def _is_fixed(given: FilterExpression) -> bool:
+    """Whether it has the same value always: a text, a number, or one of Python's three words."""
+    if _is_literal(given):
+        return True
+    variable = given.var
+    if given.filters or not isinstance(variable, Variable) or variable.translate:
+        return False
+    return variable.lookups is None or variable.var in ("True", "False", "None")
+
+
 def _parsed(
     parser: Parser, token: Token, what: str, example: str, own: Collection[str] = ()
 ) -> tuple[str, FilterExpression, dict[str, FilterExpression]]:
@@ -105,10 +135,6 @@ def _parsed(
             f"“{tag}” takes {what}, then keywords: {', '.join([*own, rendering.choices()])}. "
             f"“{rest[0]}” is neither."
         )
-    _or_syntax_error(tag, rendering.check_names, [name for name in options if name not in own])
-    for name, given in options.items():
-        if _is_literal(given):
-            _or_syntax_error(tag, rendering.check_value, name, given.var)
     return tag, parser.compile_filter(subject), options
 
 

@@ -6,30 +6,24 @@ a placeholder and the log the reason.
 
 from __future__ import annotations
 
-import logging
-import os
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from html import escape
 from typing import Any
 
 from django.conf import settings as django_settings
-from django.template import Context
-from django.template.backends.django import Template as DjangoTemplate
-from django.template.loader import get_template, render_to_string
+from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
-from ideogram_django import conf
 from ideogram_django.apiframe import catalogue
-from ideogram_django.models import GeneratedImage, Place, picture_storage
-from ideogram_django.pictures.formats import AVIF, CONTENT_TYPES, WEBP, srcset
+from ideogram_django.models import GeneratedImage, Place
+from ideogram_django.pictures.formats import AVIF, CONTENT_TYPES
 from ideogram_django.querysets import bring_stand_ins
+from ideogram_django.templatetags.finding import Files, Finder
+from ideogram_django.templatetags.markup import PICTURE, PLACEHOLDER, Markup, frame, mark
 from ideogram_django.widgets import stand_in
 
-logger = logging.getLogger(__name__)
-
-TEMPLATE = "ideogram_django/generated_image.html"
 NO_PLACE_TEMPLATE = "ideogram_django/generated_image_no_place.html"
 ARGUMENTS = (
     "alt",
@@ -53,6 +47,8 @@ VALUES: Mapping[str, tuple[str, ...]] = {
 }
 """What HTML allows in these."""
 _NOT_ATTRIBUTES = ("alt", "caption", "credit", "figure", "figure_class", "sizes")
+_DECIDING = ("credit", "figure")
+"""Their values are asked about, beside those that HTML has lists for."""
 _FOR_IMG_ALONE = ("loading", "decoding", "fetchpriority", "aria_label")
 """A placeholder has no use for these; its label is the alternative text."""
 _LAZY, _ASYNC = {"loading": SafeString("lazy")}, {"decoding": SafeString("async")}
@@ -72,7 +68,7 @@ def generated_image(image: GeneratedImage | None, **options: Any) -> SafeString:
     :class:`ArgumentError` for an option that it does not know and for a value that HTML does not
     allow; it lists what there is.
     """
-    return Page().picture(image, **options)
+    return Page().picture(image, options)
 
 
 def generated_image_for(
@@ -86,7 +82,7 @@ def generated_image_for(
     Pass the same ``places`` to every call for a page and all of them share one query. In a site's
     development (``DEBUG``) a missing place says so on the page.
     """
-    return Page(places).place(key, profile=profile, **options)
+    return Page(places).place(key, profile=profile, options=options)
 
 
 def generated_image_url(image: GeneratedImage | None, width: int | None = None) -> str:
@@ -94,14 +90,7 @@ def generated_image_url(image: GeneratedImage | None, width: int | None = None) 
 
     In a format that every browser takes. Empty where there is no file.
     """
-    if width is not None and not (isinstance(width, int) and width > 0):
-        raise ArgumentError(f"needs a whole number above 0 for “width”, not {width!r}.")
-    shown = stand_in(image) if isinstance(image, GeneratedImage) else None
-    files = _files(shown) if shown is not None else None
-    if files is None:
-        return ""
-    wide_enough = (url for url, pixels in files.plain if width is not None and pixels >= width)
-    return next(wide_enough, files.plain[-1][0])
+    return Page().address(image, width)
 
 
 class Places:
@@ -137,39 +126,102 @@ class Places:
         return images
 
 
+class Keywords:
+    """The keywords of one tag in a template, looked at once."""
+
+    def __init__(self, options: Mapping[str, Any], varying: Collection[str] = ()) -> None:
+        self.options = options
+        """In the order in which they stand there; None for those whose value varies."""
+        self.varying = tuple(name for name in varying if name != "alt")
+        """These, but for the alternative text, which differs from picture to picture anyway."""
+        self.are_texts = not any(name in VALUES or name in _DECIDING for name in varying)
+        """Those that vary are only written out, and change nothing else about the picture."""
+        _check(options)
+
+
 class Page:
-    """What all pictures of one page share, so that it is looked for once: template and places."""
+    """What all pictures of one page share, so that it is looked for once.
+
+    They mostly differ in a few texts alone. Our own template, which only writes these out, is
+    therefore rendered once with marks in their place, as a frame, and the texts of each picture are
+    put into it. A template of the site's may look at what it gets, and is rendered each time.
+    """
 
     def __init__(self, places: Places | None = None) -> None:
         self._places = places if places is not None else Places()
-        self._template: Any = None
-        self._context: Context | None = None
+        self._finder = Finder()
+        self._markup = Markup()
+        self._frames: dict[Hashable, str] = {}
 
-    def picture(self, image: GeneratedImage | None, **options: Any) -> SafeString:
-        """See :func:`generated_image`."""
+    def picture(
+        self,
+        image: GeneratedImage | None,
+        options: Mapping[str, Any],
+        keywords: Keywords | None = None,
+    ) -> SafeString:
+        """See :func:`generated_image`. With ``keywords``, ``options`` are for one of many."""
         if not isinstance(image, GeneratedImage):
             _check(options)
             return SafeString("")
-        return self._render(picture_context(image, **options))
+        shown, files = self._shown(image)
+        if shown is None or files is None:
+            _check(options)
+            return self._markup.render(PLACEHOLDER, _context(image, shown, files, options))
+        if keywords is not None and keywords.are_texts and self._markup.writes_only:
+            return self._framed(shown, files, options, keywords)
+        _check(options)
+        return self._markup.render(PICTURE, _context(image, shown, files, options))
 
-    def place(self, key: str, *, profile: str | None = "", **options: Any) -> SafeString:
+    def place(
+        self, key: str, *, profile: str | None = "", options: Mapping[str, Any]
+    ) -> SafeString:
         """See :func:`generated_image_for`."""
         image = self._places.get(key, profile)
         if image is None and django_settings.DEBUG:
             return render_to_string(NO_PLACE_TEMPLATE, {"key": key, "profile": profile})
-        return self.picture(image, **options)
+        return self.picture(image, options)
 
-    def _render(self, values: dict[str, Any]) -> SafeString:
-        if self._template is None:
-            self._template = get_template(TEMPLATE)
-            if isinstance(self._template, DjangoTemplate):
-                # One context for all, which also remembers what the template includes.
-                engine = self._template.backend.engine
-                self._context = Context(autoescape=engine.autoescape)
-        if self._context is None:  # the site's own, in another template language
-            return SafeString(self._template.render(values))
-        with self._context.push(values):
-            return SafeString(self._template.template.render(self._context))
+    def address(self, image: GeneratedImage | None, width: int | None) -> str:
+        """See :func:`generated_image_url`."""
+        if width is not None and not (isinstance(width, int) and width > 0):
+            raise ArgumentError(f"needs a whole number above 0 for “width”, not {width!r}.")
+        _image, files = self._shown(image) if isinstance(image, GeneratedImage) else (None, None)
+        if files is None:
+            return ""
+        wide_enough = (url for url, pixels in files.plain if width is not None and pixels >= width)
+        return next(wide_enough, files.src)
+
+    def _shown(self, image: GeneratedImage) -> tuple[GeneratedImage | None, Files | None]:
+        shown = stand_in(image)
+        return shown, self._finder.files(shown) if shown is not None else None
+
+    def _framed(
+        self,
+        shown: GeneratedImage,
+        files: Files,
+        options: Mapping[str, Any],
+        keywords: Keywords,
+    ) -> SafeString:
+        text = self._markup.text
+        alt = options.get("alt")
+        texts = {"src": escape(files.src), "alt": text(_alt(shown) if alt is None else alt)}
+        if files.srcset:
+            texts["srcset"] = escape(files.srcset)
+        if files.newer:
+            texts["newer"] = escape(files.newer)
+        if shown.width and shown.height:
+            texts |= {"width": str(shown.width), "height": str(shown.height)}
+        for name in keywords.varying:
+            if _is_given(name, options[name]):
+                texts[name] = text(options[name])
+        # All that our template asks about. Where it is the same, so is everything but the texts.
+        kind = (keywords, shown.uploaded, *texts)
+        html = self._frames.get(kind)
+        if html is None:
+            marks = {name: mark(name) for name in texts}
+            html = frame(self._markup.render(PICTURE, _marked(shown, marks, keywords)))
+            self._frames[kind] = html
+        return SafeString(html % texts)
 
 
 def check_names(names: Iterable[str]) -> None:
@@ -196,16 +248,24 @@ def choices() -> str:
 def picture_context(image: GeneratedImage, **options: Any) -> dict[str, Any]:
     """What the template needs. ``picture`` is None where a placeholder has to stand in."""
     _check(options)
-    shown = stand_in(image)
-    files = _files(shown) if shown is not None else None
+    return _context(image, *Page()._shown(image), options)
+
+
+def _context(
+    image: GeneratedImage,
+    shown: GeneratedImage | None,
+    files: Files | None,
+    options: Mapping[str, Any],
+) -> dict[str, Any]:
     alt = options.get("alt")
     context: dict[str, Any] = {"image": image, "picture": shown if files else None}
     if shown is not None and files is not None:
+        newer = {"type": CONTENT_TYPES[AVIF], "srcset": files.newer}
         context |= {
-            "src": files.plain[-1][0],
-            "srcset": srcset(files.plain) if len(files.plain) > 1 else "",
-            "sources": files.sources,
-            "sizes": options.get("sizes") if len(files.plain) > 1 or files.sources else None,
+            "src": files.src,
+            "srcset": files.srcset,
+            "sources": [newer] if files.newer else [],
+            "sizes": options.get("sizes") if files.srcset or files.newer else None,
             "width": shown.width,
             "height": shown.height,
             "alt": _alt(shown) if alt is None else alt,
@@ -220,6 +280,15 @@ def picture_context(image: GeneratedImage, **options: Any) -> dict[str, Any]:
         }
     context["attributes"] = _attributes(options, img=files is not None)
     return context | _figure(options, shown or image)
+
+
+def _marked(shown: GeneratedImage, marks: Mapping[str, str], keywords: Keywords) -> dict[str, Any]:
+    """What the template needs to make a frame, of texts that there are."""
+    varying = {name: marks.get(name, "") for name in keywords.varying}
+    options = {**keywords.options, **varying, "alt": marks["alt"]}
+    files = Files(src=marks["src"], srcset=marks.get("srcset", ""), newer=marks.get("newer", ""))
+    size = {"width": marks.get("width"), "height": marks.get("height")}
+    return _context(shown, shown, files, options) | size
 
 
 def shape_of(image: GeneratedImage) -> tuple[int, int]:
@@ -277,6 +346,11 @@ def _figure(options: Mapping[str, Any], shown: GeneratedImage) -> dict[str, Any]
     }
 
 
+def _is_given(name: str, value: Any) -> bool:
+    """Whether anything is written for it."""
+    return bool(value) if name in _NOT_ATTRIBUTES else value not in (None, False, "")
+
+
 def _attributes(options: Mapping[str, Any], *, img: bool) -> list[tuple[str, Any]]:
     """Every other attribute, in the order given; those of ``<img>`` alone only for one."""
     lazy = options.get("fetchpriority") != "high"  # lazy and urgent would contradict each other
@@ -285,61 +359,7 @@ def _attributes(options: Mapping[str, Any], *, img: bool) -> list[tuple[str, Any
         # A name has been checked, so that the template need not look for what to escape in it.
         (SafeString(name.replace("_", "-")), value)
         for name, value in given.items()
-        if value not in (None, False, "")
-        and name not in _NOT_ATTRIBUTES
+        if name not in _NOT_ATTRIBUTES
+        and _is_given(name, value)
         and (img or name not in _FOR_IMG_ALONE)
     ]
-
-
-# --- files --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Files:
-    """Addresses with their widths, the narrowest first."""
-
-    plain: list[tuple[str, int]]
-    """For ``<img>``: WebP copies and the original, which comes last. Never empty."""
-    sources: list[dict[str, str]]
-    """For ``<source>``: type and srcset of formats that not every browser takes."""
-
-
-def _files(image: GeneratedImage) -> _Files | None:
-    """The files of a finished picture; None where there is none to show."""
-    try:
-        formats = conf.current().FORMATS
-        address = picture_storage.url  # looked up at each use
-        copies = [
-            (one["name"], one["width"], one.get("format", WEBP))
-            for one in sorted(image.renditions, key=lambda one: int(one["width"]))
-            if one.get("format", WEBP) in formats
-        ]
-        original = (str(image.file.name), image.width or 0, "")
-        if _is_gone(original[0]):
-            logger.warning("The file of picture %s is gone", image.uuid)
-            files = [one for one in copies if not _is_gone(one[0])]
-        else:
-            files = [*copies, original]
-        addressed = [(address(name), width, format) for name, width, format in files]
-    except Exception:
-        # A storage is a plugin and raises what its client library raises; a page is worth more
-        # than the picture on it.
-        logger.exception("The address of picture %s cannot be told", image.uuid)
-        return None
-    newer = [(url, width) for url, width, format in addressed if format == AVIF]
-    plain = [(url, width) for url, width, format in addressed if format != AVIF] or newer
-    sources = [{"type": CONTENT_TYPES[AVIF], "srcset": srcset(newer)}] if newer else []
-    return _Files(plain=plain, sources=sources) if plain else None
-
-
-def _is_gone(name: str) -> bool:
-    """Whether the storage keeps its files on this machine, and this one is not among them.
-
-    Where its folder is missing too, or is the storage's own, which always exists, the files may be
-    another machine's to serve.
-    """
-    try:
-        path = picture_storage.path(name)
-    except NotImplementedError:
-        return False
-    return "/" in name and not os.path.exists(path) and os.path.isdir(os.path.dirname(path))

@@ -59,6 +59,7 @@ def test_a_product_gets_its_photo(ideogram: Ideogram, buyer: User, client: Clien
         assert client.post("/products/new/", wanted).status_code == 200
     ideogram.finish()
     assert Product.objects.get().photo.status == Status.COMPLETED
+    assert "Kettle <figure><img " in client.get("/products/").content.decode()
     assert len(ProductForms(queryset=Product.objects.all()).forms) == 1
     asked = {"poster-prompt": "Sale", "poster-make": "on"}
     assert client.post("/posters/", asked).status_code == 200

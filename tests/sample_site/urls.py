@@ -11,5 +11,6 @@ urlpatterns = [
     path("pictures/", views.pictures),
     path("pictures/<uuid:key>/<slug:verb>/", views.act),
     path("posters/", views.poster),
+    path("products/", views.shelf),
     path("products/new/", views.new_product),
 ]

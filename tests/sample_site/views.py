@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.safestring import SafeString
 
 from ideogram_django.models import GeneratedImage
+from ideogram_django.querysets import with_pictures
 from ideogram_django.templatetags.rendering import (
     ArgumentError,
     Places,
@@ -20,6 +21,7 @@ from ideogram_django.templatetags.rendering import (
     generated_image_url,
 )
 from tests.sample_site.forms import PosterForm, ProductForm, kept
+from tests.sample_site.models import Product
 
 spender = permission_required("ideogram_django.generate_generatedimage", raise_exception=True)
 
@@ -80,6 +82,12 @@ def shown(image: GeneratedImage | None) -> SafeString:
         return generated_image(image, sizes="50vw", figure=True)
     except ArgumentError as error:  # a keyword that came from a configuration
         return SafeString(f"<!-- {error} -->")
+
+
+def shelf(request: HttpRequest) -> HttpResponse:
+    """All products, each with its photo."""
+    products = with_pictures(Product.objects.order_by("name"), "photo")
+    return HttpResponse("".join(f"{product} {shown(product.photo)}" for product in products))
 
 
 def card(image: GeneratedImage) -> dict[str, str]:
