@@ -148,18 +148,24 @@ def make_label(count: int, total: Decimal, currency: str, *, drafts: bool) -> st
 
 
 def sentence(
-    image: GeneratedImage, *, typical: Mapping[str, float] | None = None, pause: str = ""
+    image: GeneratedImage,
+    *,
+    typical: Mapping[str, float] | None = None,
+    left: str | None = None,
+    pause: str = "",
 ) -> str:
     """The state as a sentence; for a failure, why.
 
-    ``typical``: what :func:`estimates.typical_seconds` gave, to say how long it will take;
-    ``pause``: why nothing is sent at the moment, told of pictures that wait for it.
+    ``typical``: what :func:`estimates.typical_seconds` gave, to say how long it will take, or
+    ``left``: what :func:`remaining` made of it; ``pause``: why nothing is sent at the moment,
+    told of pictures that wait for it.
     """
     if image.status == Status.PENDING and pause and not image.error_message:
         return gettext("Waiting. %(reason)s") % {"reason": pause}
     if image.uploaded or image.error_message:
         return image.sentence
-    left = remaining(image, typical or {})
+    if left is None:
+        left = remaining(image, typical or {})
     return f"{image.sentence} {left}" if left else image.sentence
 
 
