@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -63,7 +63,7 @@ LONGEST_NAME = 200
 NEWS = (
     *("id", "uuid", "status", "uploaded", "model", "progress", "error_code", "error_detail"),
     *("file", "renditions", "width", "height", "cost", "job_id", "charge_id"),
-    *("created_at", "submitted_at", "checks", "next_check_at", "lease_until"),
+    *("submitted_at", "checks", "next_check_at", "lease_until"),
 )
 """The columns from which a page is told how a picture stands, and a worker that somebody looks."""
 FIGURES = ("ideogram_django.view_generatedimage", "ideogram_django.view_charge")
@@ -157,8 +157,8 @@ def status(request: HttpRequest) -> JsonResponse:
         return JsonResponse({"error": "Not allowed."}, status=403)
     _keep_up(images)
     typical = typical_seconds() if any(image.is_in_progress for image in images) else {}
-    pause = wording.pause_message(images)
-    found = [payload(image, typical=typical, pause=pause) for image in images]
+    says = wording.Teller(typical=typical, pause=wording.pause_message(images))
+    found = [payload(image, says) for image in images]
     return JsonResponse({"images": [*found, *runs]})
 
 
@@ -262,16 +262,15 @@ def _page_number(text: str) -> int:
     return min(max(int(text), 1), MOST_PAGES) if text.isascii() and text.isdecimal() else 1
 
 
-def payload(
-    image: GeneratedImage, *, typical: Mapping[str, float] | None = None, pause: str = ""
-) -> dict[str, Any]:
+def payload(image: GeneratedImage, says: wording.Teller | None = None) -> dict[str, Any]:
     """What a page needs to bring one picture up to date; of its columns, those in :data:`NEWS`."""
-    left = wording.remaining(image, typical or {})
+    says = says or wording.Teller()
+    left = says.left(image)
     return {
         "uuid": str(image.uuid),
         "status": str(image.status),
-        "label": image.get_status_display(),
-        "sentence": wording.sentence(image, left=left, pause=pause),
+        "label": says.label(image),
+        "sentence": says.sentence(image, left=left),
         "left": left,
         "progress": image.progress,
         "finished": image.is_finished,
@@ -290,19 +289,20 @@ def _glimpses(pictures: GeneratedImageQuerySet) -> list[GeneratedImage]:
     Put together as unpickling does it. ``only()`` would still walk through all columns of every
     row in ``Model.__init__``, which takes longer than the query and the whole answer.
     """
+    using = pictures.db
     found = []
     for charge_state, *values in pictures.values_list("charge__state", *NEWS):
-        image = _put_together(GeneratedImage, pictures.db, dict(zip(NEWS, values, strict=True)))
+        image = _put_together(GeneratedImage, using, zip(NEWS, values, strict=True))
         if image.charge_id is not None:
-            charge = {"id": image.charge_id, "state": charge_state}
-            image.charge = _put_together(Charge, pictures.db, charge)
+            columns = [("id", image.charge_id), ("state", charge_state)]
+            image._state.fields_cache["charge"] = _put_together(Charge, using, columns)
         found.append(image)
     return found
 
 
-def _put_together(model: type[_M], using: str, values: dict[str, Any]) -> _M:
+def _put_together(model: type[_M], using: str, columns: Iterable[tuple[str, Any]]) -> _M:
     made = model.__new__(model)
-    made.__dict__.update(values)
+    made.__dict__.update(columns)
     made._state = ModelState()
     made._state.adding, made._state.db = False, using
     return made
