@@ -216,6 +216,7 @@ class _Facts:
         if type(pictures).url_for_result is ChangeList.url_for_result:
             self._pages = self._page_url_of(GeneratedImage(pk=_NO_KEY))
         self._select = gettext("Select %(name)s")
+        self._sheet = gettext("Sheet of %(count)d")
         self._days: dict[Any, str] = {}
 
     def card(self, image: GeneratedImage) -> Card:
@@ -235,7 +236,7 @@ class _Facts:
             step_url=self._steps.replace(str(_NO_KEY), str(image.pk)) if may_pick else "",
             value=image.serializable_value(str(pictures.to_field or pictures.pk_attname)),
             sheet_url=sheet_url,
-            sheet=gettext("Sheet of %(count)d") % {"count": size} if sheet_url else "",
+            sheet=self._sheet % {"count": size} if sheet_url else "",
             may_pick=may_pick,
             face=self._face(image) if pictures.ideogram_grid else None,
         )
