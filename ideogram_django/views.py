@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
-from typing import Any, TypeVar
+from collections.abc import Collection
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.contrib.auth.decorators import login_not_required
 from django.core import signing
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import Model, Q
+from django.db.models import Q
 from django.db.models.base import ModelState
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, JsonResponse
 from django.http.request import RawPostDataException, UnreadablePostError
@@ -50,8 +50,6 @@ __all__ = ["choose", "make", "metrics", "sign_widget", "status", "webhook"]
 
 logger = logging.getLogger(__name__)
 
-_M = TypeVar("_M", bound=Model)
-
 MOST_BYTES = 64 * 1024
 """A webhook body; the documented ones are under 1 KiB."""
 MOST_IDS = 200
@@ -62,7 +60,7 @@ MOST_PAGES = 1000
 LONGEST_NAME = 200
 NEWS = (
     *("id", "uuid", "status", "uploaded", "model", "progress", "error_code", "error_detail"),
-    *("file", "renditions", "width", "height", "cost", "job_id", "charge_id"),
+    *("file", "renditions", "width", "height", "cost", "job_id"),
     *("submitted_at", "checks", "next_check_at", "lease_until"),
 )
 """The columns from which a page is told how a picture stands, and a worker that somebody looks."""
@@ -152,7 +150,8 @@ def status(request: HttpRequest) -> JsonResponse:
         pictures = viewable(user) | pictures if allowed else viewable(user)
     asked = _uuids(request.GET.get("ids", ""))[:MOST_IDS]
     images = _glimpses(pictures.filter(uuid__in=asked)) if may_view or allowed else []
-    runs = _runs(request, set(asked) - {image.uuid for image in images})
+    others = set(asked) - {image.uuid for image in images} if len(images) < len(asked) else ()
+    runs = _runs(request, others)
     if not (may_view or allowed or runs):
         return JsonResponse({"error": "Not allowed."}, status=403)
     _keep_up(images)
@@ -284,28 +283,25 @@ def payload(image: GeneratedImage, says: wording.Teller | None = None) -> dict[s
 
 
 def _glimpses(pictures: GeneratedImageQuerySet) -> list[GeneratedImage]:
-    """The pictures with what their news need, and no other column loaded.
+    """The newest first, with what their news need: no other column, and of a charge its state.
 
     Put together as unpickling does it. ``only()`` would still walk through all columns of every
     row in ``Model.__init__``, which takes longer than the query and the whole answer.
     """
+    charges: dict[str | None, Charge | None] = {None: None}
     using = pictures.db
     found = []
-    for charge_state, *values in pictures.values_list("charge__state", *NEWS):
-        image = _put_together(GeneratedImage, using, zip(NEWS, values, strict=True))
-        if image.charge_id is not None:
-            columns = [("id", image.charge_id), ("state", charge_state)]
-            image._state.fields_cache["charge"] = _put_together(Charge, using, columns)
+    # A database takes longer to sort what is this wide than Python does.
+    for charge_state, *values in pictures.order_by().values_list("charge__state", *NEWS):
+        if charge_state not in charges:
+            charges[charge_state] = Charge(state=charge_state)
+        image = GeneratedImage.__new__(GeneratedImage)
+        image.__dict__.update(zip(NEWS, values, strict=True))
+        image._state = ModelState()
+        image._state.adding, image._state.db = False, using
+        image._state.fields_cache["charge"] = charges[charge_state]
         found.append(image)
-    return found
-
-
-def _put_together(model: type[_M], using: str, columns: Iterable[tuple[str, Any]]) -> _M:
-    made = model.__new__(model)
-    made.__dict__.update(columns)
-    made._state = ModelState()
-    made._state.adding, made._state.db = False, using
-    return made
+    return sorted(found, key=lambda image: image.pk, reverse=True)
 
 
 def run_payload(run: Run, report: Report) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
+from django.utils import timezone
 from django.utils.text import get_text_list
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -158,7 +159,7 @@ class Teller:
 
     def __init__(self, *, typical: Mapping[str, float] | None = None, pause: str = "") -> None:
         self._typical = typical or {}
-        self._pause = pause
+        self._now = timezone.now()
         self._waiting = gettext("Waiting. %(reason)s") % {"reason": pause} if pause else ""
         self._labels: dict[str, str] = {}
         self._states: dict[tuple[Any, ...], tuple[str, bool]] = {}
@@ -185,7 +186,7 @@ class Teller:
 
     def left(self, image: GeneratedImage) -> str:
         """How long it will take yet, as a sentence; empty where nobody can say."""
-        left = seconds_left(image, self._typical)
+        left = seconds_left(image, self._typical, self._now)
         return "" if left is None else self._about(*_rounded(left))
 
 
