@@ -157,6 +157,11 @@ KIND = "(n * 7919) % 1000"
 """Statuses lie mixed, and not in blocks, as they come to lie in time."""
 
 
+def _age(settled: int) -> str:
+    """Seconds since it was asked for: one a minute, and just now those that are under way."""
+    return f"CASE WHEN n > {settled} THEN 10 ELSE ({settled} - n) * 60 + 120 END"
+
+
 def _one_of(values: tuple[str, ...], n: str) -> str:
     whens = " ".join(f"WHEN {number} THEN '{value}'" for number, value in enumerate(values))
     return f"CASE ({n}) % {len(values)} {whens} END"
@@ -166,7 +171,7 @@ def _picture(speech: _Speech, people: list[int], settled: int, history: int) -> 
     under_way = f"n > {settled} AND {speech.charged()}"
     finished = f"n <= {settled} AND ({KIND} < 930 OR {KIND} = 999)"
     sent = f"({speech.charged()}) AND (n > {settled} OR {KIND} NOT BETWEEN 990 AND 998)"
-    seconds = f"({settled} - n) * 60 + 120"
+    seconds = _age(settled)
     renditions = [
         {"name": "NAME", "width": width, "height": width, "format": "webp"} for width in RENDITIONS
     ]
@@ -216,9 +221,9 @@ def _picture(speech: _Speech, people: list[int], settled: int, history: int) -> 
         f" ELSE {speech.json(_quoted('[]'))} END",
         "alt_text": f"CASE WHEN {finished} AND n % 3 > 0 THEN {_one_of(SUBJECTS, 'n')} ELSE '' END",
         "created_at": speech.ago(seconds),
-        "submitted_at": f"CASE WHEN {sent} THEN {speech.ago(f'{seconds} - 2')} END",
+        "submitted_at": f"CASE WHEN {sent} THEN {speech.ago(f'({seconds}) - 2')} END",
         "finished_at": (
-            f"CASE WHEN {sent} AND n <= {settled} THEN {speech.ago(f'{seconds} - 12')} END"
+            f"CASE WHEN {sent} AND n <= {settled} THEN {speech.ago(f'({seconds}) - 12')} END"
         ),
         # Under way, and not due before the benchmark is over.
         "next_check_at": f"CASE WHEN {under_way} THEN {speech.ago('-86400')} END",
@@ -228,7 +233,7 @@ def _picture(speech: _Speech, people: list[int], settled: int, history: int) -> 
 def _charge(speech: _Speech, people: list[int], settled: int, history: int) -> Mapping[str, str]:
     closed = f"n <= {settled}"
     cancelled = f"{closed} AND {KIND} BETWEEN 990 AND 998"
-    seconds = f"({settled} - n) * 60 + 120"
+    seconds = _age(settled)
     return {
         "id": "n",
         "image_id": speech.number("picture"),
@@ -248,8 +253,8 @@ def _charge(speech: _Speech, people: list[int], settled: int, history: int) -> M
         "idempotency_key": speech.number("key"),
         "job_id": JOB,
         "created_at": speech.ago(seconds),
-        "first_sent_at": speech.ago(f"{seconds} - 2"),
-        "closed_at": f"CASE WHEN {closed} THEN {speech.ago(f'{seconds} - 12')} END",
+        "first_sent_at": speech.ago(f"({seconds}) - 2"),
+        "closed_at": f"CASE WHEN {closed} THEN {speech.ago(f'({seconds}) - 12')} END",
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from statistics import median
 from typing import Any
 
@@ -34,12 +35,14 @@ def typical_seconds() -> dict[str, float]:
     return {**_promised(), **found}
 
 
-def seconds_left(image: GeneratedImage, typical: Mapping[str, float]) -> float | None:
+def seconds_left(
+    image: GeneratedImage, typical: Mapping[str, float], now: datetime | None = None
+) -> float | None:
     """Until it is finished, by experience; not positive: overdue; ``None``: nobody can say."""
     expected = typical.get(image.model)
     if expected is None or image.status not in AT_PROVIDER or image.submitted_at is None:
         return None
-    return expected - (timezone.now() - image.submitted_at).total_seconds()
+    return expected - ((now or timezone.now()) - image.submitted_at).total_seconds()
 
 
 def newest_finished(*columns: str) -> Iterable[tuple[Any, ...]]:

@@ -381,7 +381,10 @@ class GeneratedImage(models.Model):
 
     def get_status_display(self) -> str:  # type: ignore[no-redef]  # the stubs declare it too
         """The status in a word. Django's own would translate all nine of them each time."""
-        return str(Status(self.status).label) if self.status in Status.values else self.status
+        try:
+            return str(Status(self.status).label)
+        except ValueError:
+            return self.status
 
     @property
     def has_file(self) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
+from django.utils import timezone
 from django.utils.text import get_text_list
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -147,26 +149,57 @@ def make_label(count: int, total: Decimal, currency: str, *, drafts: bool) -> st
     return text % gaps
 
 
+class Teller:
+    """What is said about the pictures of one page. They share a few texts: each is looked up once.
+
+    ``typical``: what :func:`estimates.typical_seconds` gave, to say how long it will take;
+    ``pause``: why nothing is sent at the moment, told of pictures that wait for it. For one
+    request, since the next one may speak another language.
+    """
+
+    def __init__(self, *, typical: Mapping[str, float] | None = None, pause: str = "") -> None:
+        self._typical = typical or {}
+        self._now = timezone.now()
+        self._waiting = gettext("Waiting. %(reason)s") % {"reason": pause} if pause else ""
+        self._labels: dict[str, str] = {}
+        self._states: dict[tuple[Any, ...], tuple[str, bool]] = {}
+        self._about = cache(_about)
+
+    def label(self, image: GeneratedImage) -> str:
+        """The status in a word."""
+        if image.status not in self._labels:
+            self._labels[image.status] = image.get_status_display()
+        return self._labels[image.status]
+
+    def sentence(self, image: GeneratedImage, *, left: str | None = None) -> str:
+        """The state as a sentence; for a failure, why. ``left``: what :meth:`left` said."""
+        key = (image.status, image.uploaded, image.error_code, image.error_detail)
+        if key not in self._states:
+            self._states[key] = image.sentence, bool(image.error_message)
+        state, failed = self._states[key]
+        if self._waiting and image.status == Status.PENDING and not failed:
+            return self._waiting
+        if image.uploaded or failed:
+            return state
+        left = self.left(image) if left is None else left
+        return f"{state} {left}" if left else state
+
+    def left(self, image: GeneratedImage) -> str:
+        """How long it will take yet, as a sentence; empty where nobody can say."""
+        left = seconds_left(image, self._typical, self._now)
+        return "" if left is None else self._about(*_rounded(left))
+
+
 def sentence(
     image: GeneratedImage, *, typical: Mapping[str, float] | None = None, pause: str = ""
 ) -> str:
-    """The state as a sentence; for a failure, why.
-
-    ``typical``: what :func:`estimates.typical_seconds` gave, to say how long it will take;
-    ``pause``: why nothing is sent at the moment, told of pictures that wait for it.
-    """
-    if image.status == Status.PENDING and pause and not image.error_message:
-        return gettext("Waiting. %(reason)s") % {"reason": pause}
-    if image.uploaded or image.error_message:
-        return image.sentence
-    left = remaining(image, typical or {})
-    return f"{image.sentence} {left}" if left else image.sentence
+    """What a :class:`Teller` says about one picture."""
+    return Teller(typical=typical, pause=pause).sentence(image)
 
 
 def remaining(image: GeneratedImage, typical: Mapping[str, float]) -> str:
     """How long it will take yet, as a sentence; empty where nobody can say."""
-    left = seconds_left(image, typical)
-    return "" if left is None else time_left(left)
+    return Teller(typical=typical).left(image)
 
 
 def advice(image: GeneratedImage) -> Advice | None:
@@ -205,16 +238,25 @@ def pause_message(images: Iterable[GeneratedImage]) -> str:
 
 def time_left(seconds: float) -> str:
     """``About 10 seconds left.``"""
+    return _about(*_rounded(seconds))
+
+
+def _rounded(seconds: float) -> tuple[int, int]:
+    """In minutes or in seconds, as people would say it; neither: it should be over."""
     if seconds <= 0:
-        return gettext("It takes longer than usual.")
-    if seconds > 90:
-        minutes = round(seconds / 60)
+        return 0, 0
+    return (round(seconds / 60), 0) if seconds > 90 else (0, _roundly(seconds))
+
+
+def _about(minutes: int, seconds: int) -> str:
+    if minutes:
         return ngettext(
             "About %(count)d minute left.", "About %(count)d minutes left.", minutes
         ) % {"count": minutes}
-    whole = _roundly(seconds)
-    return ngettext("About %(count)d second left.", "About %(count)d seconds left.", whole) % {
-        "count": whole
+    if not seconds:
+        return gettext("It takes longer than usual.")
+    return ngettext("About %(count)d second left.", "About %(count)d seconds left.", seconds) % {
+        "count": seconds
     }
 
 

@@ -9,24 +9,32 @@ pictures is shown by ``test_query_plans``.
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.db import connection
 from django.template import Context, Template
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
+from django.urls import URLResolver
+from django.utils import timezone, translation
 from redis import Redis
 
 from ideogram_django import wakeups
 from ideogram_django.drains import loop
+from ideogram_django.estimates import typical_seconds
 from ideogram_django.lifecycle import tokens
-from ideogram_django.models import GeneratedImage, ProviderState, SpendingLimit
-from ideogram_django.statuses import Status
+from ideogram_django.models import Charge, GeneratedImage, ProviderState, SpendingLimit
+from ideogram_django.statuses import ChargeState, Status
+from ideogram_django.views import payload
+from ideogram_django.wording import Teller
 from tests.big_gallery import big_gallery
 from tests.magazine.models import Article
 from tests.site import QueueServer
@@ -38,6 +46,7 @@ __all__ = ["big_gallery"]
 pytestmark = pytest.mark.django_db
 
 GALLERY = "/admin/ideogram_django/generatedimage/"
+SENT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @contextmanager
@@ -194,6 +203,36 @@ def test_news_of_200_cost_what_news_of_one_do(count: int, browser: Client) -> No
     assert len(asked) == 3  # session, person, pictures
 
 
+KINDS: dict[str, dict[str, Any]] = {
+    "a draft": {"status": Status.DRAFT},
+    "sent": {"status": Status.SUBMITTED, "submitted_at": SENT, "job_id": "1"},
+    "being made": {"status": Status.PROCESSING, "submitted_at": SENT, "progress": 40},
+    "of unknown age": {"status": Status.PROCESSING, "next_check_at": SENT},
+    "finished": {"file": "a.png", "width": 800, "height": 600, "cost": Decimal("0.03")},
+    "own work": {"file": "a.png", "uploaded": True},
+    "failed": {"status": Status.FAILED, "error_code": "refused", "job_id": "1"},
+    "failed unforeseen": {"status": Status.FAILED, "error_code": "new", "error_detail": "Oh"},
+    "cancelled": {"status": Status.CANCELLED},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("state", [ChargeState.SETTLED, ChargeState.RESERVED])
+def test_news_need_no_column_that_was_not_loaded(kind: str, state: str, browser: Client) -> None:
+    cache.set("ideogram_django:typical_seconds", {})
+    ProviderState.objects.create(last_sync=timezone.now())
+    [image] = pictures(1, **KINDS[kind])
+    Charge.objects.update(
+        state=state, closed_at=None if state == ChargeState.RESERVED else timezone.now()
+    )
+    says = Teller(typical=typical_seconds())
+    with statements() as asked:
+        news = browser.get(f"/ideogram/status/?ids={image.uuid}").json()["images"]
+    assert len(asked) == (4 if kind == "of unknown age" else 3), asked
+    # What they tell is what the whole row would.
+    assert news == [payload(GeneratedImage.objects.get(), says)]
+
+
 # --- pages --------------------------------------------------------------------------------------
 
 GALLERY_PAGE = 9
@@ -216,6 +255,43 @@ def test_a_gallery_page_of_100_costs_what_one_of_10_does(
         page = browser.get(GALLERY)
     assert len(page.context["cl"].result_list) == count
     assert len(asked) == GALLERY_PAGE, asked
+
+
+def test_cards_look_up_no_address_and_no_words_of_their_own(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In time each costs as much as all else on a card. Only a date may have words of its own."""
+    from django.contrib import admin
+
+    monkeypatch.setattr(admin.site._registry[GeneratedImage], "list_per_page", 200)
+    cache.set("ideogram_django:typical_seconds", {})
+    found: list[str] = []
+
+    def noted(holder: Any, name: str, word: Callable[..., str]) -> None:
+        original = getattr(holder, name)
+
+        def look_up(*args: Any, **kwargs: Any) -> Any:
+            found.append(word(*args))
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(holder, name, look_up)
+
+    getattr(translation, "_trans").gettext  # noqa: B009, B018 - Django brings it on first use
+    noted(getattr(translation, "_trans"), "gettext", str)  # noqa: B009
+    noted(URLResolver, "_reverse_with_prefix", lambda resolver, name, *_rest: f"address {name}")
+
+    def page() -> Counter[str]:
+        for facts in (KINDS["finished"], KINDS["failed"] | {"job_id": None}, KINDS["being made"]):
+            pictures(10, batch=uuid.uuid4(), **facts)
+        browser.get(f"{GALLERY}?e=1")
+        found.clear()
+        browser.get(f"{GALLERY}?status=completed")
+        browser.get(GALLERY)
+        return Counter(found)
+
+    few, many = page(), page()
+    assert few["address ideogram_django_generatedimage_change"] == 2
+    assert set(many - few) <= {"a.m.", "p.m.", "noon", "midnight"}
 
 
 @pytest.mark.parametrize("count", [1, 100])

@@ -23,7 +23,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from ideogram_django.admin import GeneratedImageAdmin
-from ideogram_django.admin.cards import total_text
+from ideogram_django.admin.cards import picture_list_on, total_text
 from ideogram_django.admin.limits import standing
 from ideogram_django.models import (
     Charge,
@@ -650,3 +650,22 @@ def test_a_theme_has_its_say_in_the_list_too(browser, editor, rf):
     page = PictureAdmin(GeneratedImage, admin.site).changelist_view(request)
     assert page.context_data["cl"].themed
     assert [card.image for card in page.context_data["cl"].ideogram_cards] == [image]
+
+
+def test_a_list_with_addresses_of_its_own_is_asked_for_each(browser, editor, rf):
+    class TheirList(ChangeList):
+        def url_for_result(self, result):
+            return f"/elsewhere/{result.uuid}/"
+
+    class PictureAdmin(GeneratedImageAdmin):
+        def get_changelist(self, request, **kwargs):
+            return picture_list_on(TheirList)
+
+    images = pictures(2)
+    request = rf.get(f"{GALLERY}?status=completed")
+    request.user, request.session = editor, browser.session
+    page = PictureAdmin(GeneratedImage, admin.site).changelist_view(request)
+    cards = page.context_data["cl"].ideogram_cards
+    assert {card.url.partition("?")[0] for card in cards} == {
+        f"/elsewhere/{image.uuid}/" for image in images
+    }

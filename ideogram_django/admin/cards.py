@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
 from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.db.models import Count
 from django.http import HttpRequest
 from django.urls import NoReverseMatch
-from django.utils.text import get_text_list
+from django.utils.formats import date_format
+from django.utils.text import Truncator, get_text_list
+from django.utils.timezone import is_aware, localtime
 from django.utils.translation import gettext, ngettext
 
 from ideogram_django import wording
@@ -23,6 +26,13 @@ from ideogram_django.admin.looks import is_grid
 from ideogram_django.estimates import typical_seconds
 from ideogram_django.models import GeneratedImage
 from ideogram_django.statuses import Status
+
+Money = Callable[[Decimal | None, str], str]
+"""Says an amount: :func:`wording.money`, or what remembers its answers."""
+PROMPT_SHOWN = 140
+_NO_KEY = 9_182_736_455_463_728
+_NO_BATCH = UUID(int=_NO_KEY)
+"""Of no picture, and digits that no address has by chance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +57,36 @@ class Card:
     sheet: str = ""
     may_pick: bool = False
     lacks_alt: bool
+    face: Face | None = None
+    """For the grid."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Face:
+    """What the grid alone shows of a picture, as it stands in the page.
+
+    Worked out here and not in the template, where each look-up, filter and translation is made
+    anew for every card: a page has a hundred.
+    """
+
+    key: str
+    select: str
+    """The name of the box that selects it; empty where there is none."""
+    thumbnail: str
+    width: str
+    height: str
+    prompt: str
+    status: str
+    """In a word."""
+    in_progress: bool
+    failed: bool
+    has_bar: bool
+    progress: str
+    maker: str
+    made: str
+    """For programs."""
+    made_exactly: str
+    made_on: str
 
 
 def card_of(image: GeneratedImage) -> Card:
@@ -55,12 +95,14 @@ def card_of(image: GeneratedImage) -> Card:
     return card if card is not None else make_card(image, sentence=wording.sentence(image))
 
 
-def make_card(image: GeneratedImage, *, sentence: str, **facts: Any) -> Card:
+def make_card(
+    image: GeneratedImage, *, sentence: str, money: Money = wording.money, **facts: Any
+) -> Card:
     return Card(
         image=image,
         name=str(image),  # sixty characters at most
         model=wording.model_label(image.model),
-        price=price_text(image),
+        price=price_text(image, money),
         sentence=sentence,
         shape=wording.shape_of(image),
         lacks_alt=(
@@ -70,13 +112,13 @@ def make_card(image: GeneratedImage, *, sentence: str, **facts: Any) -> Card:
     )
 
 
-def price_text(image: GeneratedImage) -> str:
+def price_text(image: GeneratedImage, money: Money = wording.money) -> str:
     """What it cost; before that is known, what it is expected to cost."""
     if image.status == Status.CANCELLED:
         return ""
     if image.cost is not None:
-        return wording.money(image.cost, image.currency)
-    text = wording.money(image.price, image.currency)
+        return money(image.cost, image.currency)
+    text = money(image.price, image.currency)
     if image.status == Status.DRAFT and text:
         return gettext("%(price)s if made") % {"price": text}
     return text
@@ -107,6 +149,8 @@ class PictureList(ChangeList):
     ideogram_grid = False
     ideogram_may_pick = False
     ideogram_may_add = False
+    ideogram_may_act = False
+    """Whether pictures can be selected, for an action."""
     ideogram_cards: list[Card] = []
     ideogram_total = ""
 
@@ -134,48 +178,18 @@ class PictureList(ChangeList):
         """
         images: list[GeneratedImage] = list(self.result_list)
         typical = typical_seconds() if any(one.is_in_progress for one in images) else {}
-        sizes = self._sheet_sizes(images)
-        addresses = {} if self.is_popup else self._sheet_urls(sizes)
+        self.ideogram_may_act = "action_checkbox" in self.list_display
+        facts = _Facts(
+            self, wording.Teller(typical=typical, pause=pause), self._sheet_sizes(images)
+        )
         self.ideogram_cards = []
         for image in images:
-            sentence = wording.sentence(image, typical=typical, pause=pause)
-            sheet_url = addresses.get(image.batch, "")
-            card = self._card(image, sentence, sheet_url, sizes.get(image.batch, 1))
+            card = facts.card(image)
             image.ideogram_card = card  # type: ignore[attr-defined]
             self.ideogram_cards.append(card)
         self.ideogram_total = total_text(images)
         if self.ideogram_grid:  # the cards say it all; cells that nobody sees need not be made
-            self.list_display = [one for one in self.list_display if one == "action_checkbox"]
-
-    def _card(self, image: GeneratedImage, sentence: str, sheet_url: str, siblings: int) -> Card:
-        filters: Any = {"preserved_filters": self.preserved_filters, "opts": self.opts}
-        model_admin: Any = self.model_admin
-        url = add_preserved_filters(
-            filters, self.url_for_result(image), self.is_popup, self.to_field
-        )
-        page_url = "" if self.is_popup else url
-        may_pick = self.ideogram_may_pick and bool(image.file)
-        return make_card(
-            image,
-            sentence=sentence,
-            url=url,
-            page_url=page_url,
-            alt_url=f"{page_url}#id_alt_text" if self.ideogram_may_pick else page_url,
-            step_url=model_admin.admin_url("step", image.pk) if may_pick else "",
-            value=image.serializable_value(str(self.to_field or self.pk_attname)),
-            sheet_url=sheet_url,
-            sheet=gettext("Sheet of %(count)d") % {"count": siblings} if sheet_url else "",
-            may_pick=may_pick,
-        )
-
-    def _sheet_urls(self, sizes: Mapping[Any, int]) -> dict[Any, str]:
-        """The sheets of requests that made several pictures, by the request."""
-        model_admin: Any = self.model_admin
-        several = [batch for batch, size in sizes.items() if size > 1]
-        try:
-            return {batch: str(model_admin.admin_url("sheet", batch)) for batch in several}
-        except NoReverseMatch:  # a site's subclass may do without the sheet
-            return {}
+            self.list_display = []
 
     def _sheet_sizes(self, images: list[GeneratedImage]) -> dict[Any, int]:
         """How many pictures each request of this page made. Bulk work has no sheet."""
@@ -184,6 +198,98 @@ class PictureList(ChangeList):
             return {}
         rows = self.root_queryset.order_by().filter(batch__in=batches)
         return dict(rows.values_list("batch").annotate(Count("pk")))
+
+
+class _Facts:
+    """Finds out what the cards of one page say; what they have in common, once for all of them."""
+
+    def __init__(
+        self, pictures: PictureList, says: wording.Teller, sizes: Mapping[Any, int]
+    ) -> None:
+        self._list = pictures
+        self._says = says
+        self._money = cache(wording.money)
+        self._sizes = sizes
+        self._sheets = self._address("sheet", _NO_BATCH) if sizes and not pictures.is_popup else ""
+        self._steps = self._address("step", _NO_KEY) if pictures.ideogram_may_pick else ""
+        self._pages = ""
+        if type(pictures).url_for_result is ChangeList.url_for_result:
+            self._pages = self._page_url_of(GeneratedImage(pk=_NO_KEY))
+        self._select = gettext("Select %(name)s")
+        self._sheet = gettext("Sheet of %(count)d")
+        self._days: dict[Any, str] = {}
+
+    def card(self, image: GeneratedImage) -> Card:
+        pictures = self._list
+        url = self._page_url(image)
+        page_url = "" if pictures.is_popup else url
+        may_pick = pictures.ideogram_may_pick and bool(image.file)
+        size = self._sizes.get(image.batch, 1)
+        sheet_url = self._sheets.replace(str(_NO_BATCH), str(image.batch)) if size > 1 else ""
+        return make_card(
+            image,
+            sentence=self._says.sentence(image),
+            money=self._money,
+            url=url,
+            page_url=page_url,
+            alt_url=f"{page_url}#id_alt_text" if pictures.ideogram_may_pick else page_url,
+            step_url=self._steps.replace(str(_NO_KEY), str(image.pk)) if may_pick else "",
+            value=image.serializable_value(str(pictures.to_field or pictures.pk_attname)),
+            sheet_url=sheet_url,
+            sheet=self._sheet % {"count": size} if sheet_url else "",
+            may_pick=may_pick,
+            face=self._face(image) if pictures.ideogram_grid else None,
+        )
+
+    def _face(self, image: GeneratedImage) -> Face:
+        name = str(image)
+        prompt = image.prompt or name
+        made = image.created_at
+        if is_aware(made):
+            made = localtime(made)
+        day = made.date()
+        if day not in self._days:
+            self._days[day] = date_format(made, "SHORT_DATE_FORMAT")
+        in_progress = image.is_in_progress
+        return Face(
+            key=str(image.pk),
+            select=self._select % {"name": name} if self._list.ideogram_may_act else "",
+            thumbnail=image.thumbnail_url,
+            width=str(image.width or ""),
+            height="" if image.height is None else str(image.height),
+            prompt=prompt if len(prompt) <= PROMPT_SHOWN else Truncator(prompt).chars(PROMPT_SHOWN),
+            status=self._says.label(image),
+            in_progress=in_progress,
+            failed=image.status == Status.FAILED,
+            has_bar=in_progress or not image.is_finished,
+            progress="" if image.progress is None else str(image.progress),
+            maker="" if image.requested_by is None else str(image.requested_by),
+            made=made.isoformat(),
+            made_exactly=date_format(made, "DATETIME_FORMAT"),
+            made_on=self._days[day],
+        )
+
+    # Addresses differ in the picture alone, and to look one up takes as long as all else on its
+    # card. So one is looked up, of a picture that there is not, and filled in for the others.
+
+    def _page_url(self, image: GeneratedImage) -> str:
+        if self._pages:
+            return self._pages.replace(str(_NO_KEY), str(image.pk))
+        return self._page_url_of(image)  # a theme's list has addresses of its own
+
+    def _page_url_of(self, image: GeneratedImage) -> str:
+        pictures = self._list
+        filters: Any = {"preserved_filters": pictures.preserved_filters, "opts": pictures.opts}
+        return add_preserved_filters(
+            filters, pictures.url_for_result(image), pictures.is_popup, pictures.to_field
+        )
+
+    def _address(self, name: str, stand_in: Any) -> str:
+        model_admin: Any = self._list.model_admin
+        try:
+            return str(model_admin.admin_url(name, stand_in))
+        except NoReverseMatch:  # a site's subclass may do without the sheet
+            return ""
 
 
 @cache
