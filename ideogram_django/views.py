@@ -11,7 +11,6 @@ from django.contrib.auth.decorators import login_not_required
 from django.core import signing
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
-from django.db.models.base import ModelState
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, JsonResponse
 from django.http.request import RawPostDataException, UnreadablePostError
 from django.shortcuts import render
@@ -283,22 +282,14 @@ def payload(image: GeneratedImage, says: wording.Teller | None = None) -> dict[s
 
 
 def _glimpses(pictures: GeneratedImageQuerySet) -> list[GeneratedImage]:
-    """The newest first, with what their news need: no other column, and of a charge its state.
-
-    Put together as unpickling does it. ``only()`` would still walk through all columns of every
-    row in ``Model.__init__``, which takes longer than the query and the whole answer.
-    """
+    """The newest first, with what their news need: no other column, and of a charge its state."""
     charges: dict[str | None, Charge | None] = {None: None}
-    using = pictures.db
     found = []
     # A database takes longer to sort what is this wide than Python does.
     for charge_state, *values in pictures.order_by().values_list("charge__state", *NEWS):
         if charge_state not in charges:
             charges[charge_state] = Charge(state=charge_state)
-        image = GeneratedImage.__new__(GeneratedImage)
-        image.__dict__.update(zip(NEWS, values, strict=True))
-        image._state = ModelState()
-        image._state.adding, image._state.db = False, using
+        image = GeneratedImage.from_db(pictures.db, NEWS, values)
         image._state.fields_cache["charge"] = charges[charge_state]
         found.append(image)
     return sorted(found, key=lambda image: image.pk, reverse=True)
