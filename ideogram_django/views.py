@@ -83,9 +83,7 @@ def webhook(request: HttpRequest, uuid: UUID, token: str) -> HttpResponse:
         return HttpResponse(status=413)
     settings = conf.current()
     try:
-        signed = bool(
-            signatures.verify(body, request.META.get(SIGNATURE), settings.api_keys)
-        )
+        signed = bool(signatures.verify(body, request.META.get(SIGNATURE), settings.api_keys))
     except InvalidSignatureError:
         signed = False
         if settings.WEBHOOK_SIGNATURE == "required":
