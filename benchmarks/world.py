@@ -27,8 +27,9 @@ Database = Literal["sqlite", "postgres"]
 NAMES: Mapping[str, str] = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
 
 SQLITE: dict[str, Any] = {
-    "ENGINE": "django.db.backends.sqlite3",
     # What the documentation tells a site to set.
+    "ENGINE": "django.db.backends.sqlite3",
+    "CONN_MAX_AGE": None,  # a new connection reads the whole schema again
     "OPTIONS": {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,

@@ -17,6 +17,8 @@ from ideogram_django.exceptions import InvalidRequest, PictureError
 from ideogram_django.pictures import fetching
 from ideogram_django.pictures.addresses import check_reference_url
 from ideogram_django.pictures.fetching import FetchRules, check_url, fetch
+from ideogram_django.transport import connections
+from ideogram_django.transport.deadlines import Socket
 from tests.hostile_server import answer, serving
 
 BODY = bytes(range(256)) * 2048
@@ -292,6 +294,31 @@ class TestFetch:
     )
     def test_a_drip_ends_at_the_deadline(self, script):
         assert refusal(script, deadline=0.3) == ("download_failed", False)
+
+    def test_a_silent_server_is_left_before_the_deadline(self):
+        def script(visit):
+            visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nx")
+            visit.stay_silent()
+
+        assert refusal(script, deadline=0.3) == ("download_failed", False)
+
+    def test_the_time_out_of_the_socket_is_not_set_for_each_piece(self, monkeypatch):
+        calls = []
+
+        class Counting(Socket):
+            def settimeout(self, value):
+                calls.append("settimeout")
+                super().settimeout(value)
+
+            def recv_into(self, *args):
+                calls.append("recv_into")
+                return super().recv_into(*args)
+
+        monkeypatch.setattr(connections, "Socket", Counting)
+        with serving(answer(BODY * 16)) as server:
+            fetch_from(server, max_bytes=len(BODY) * 16)
+        assert calls.count("recv_into") > 16
+        assert calls.count("settimeout") < 8
 
     def test_no_connection(self):
         given_rules = rules("http://127.0.0.1:1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -50,6 +51,19 @@ def test_it_is_the_statement_of_the_orm() -> None:
         rows.update(**changes)
     ours, theirs = (query["sql"].replace("(", "").replace(")", "") for query in asked)
     assert ours == theirs  # but for the parentheses around what an expression stands for
+
+
+@pytest.mark.parametrize("text", ["plain", "O'Hara", "100 %", "%s %(uuid)s %%"])
+def test_constants_are_taken_as_they_are(text: str) -> None:
+    def constant(rows: Any, given: Any) -> tuple[Any, dict[str, Any]]:
+        changes = {"alt_text": text, "cost": Decimal("0.5"), "width": 7, "decorative": True}
+        return rows.filter(uuid=given["uuid"]), changes
+
+    update = PreparedUpdate(constant, ("uuid",))
+    [one] = pictures(1)
+    assert update(GeneratedImage.objects.all(), uuid=one.uuid) == 1
+    one.refresh_from_db()
+    assert (one.alt_text, one.cost, one.width, one.decorative) == (text, Decimal("0.5"), 7, True)
 
 
 def test_rows_with_conditions_of_their_own_are_refused() -> None:

@@ -34,12 +34,7 @@ def parse_json(raw: bytes) -> object:
     no other encoding, no key twice in one object, no more than ``MAX_DEPTH`` levels.
     """
     try:
-        value: object = json.loads(
-            raw.decode("utf-8"),
-            object_pairs_hook=_without_duplicates,
-            parse_constant=_refuse_constant,
-            parse_float=_finite,
-        )
+        value: object = _DECODER.decode(raw.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise InvalidPayloadError(f"This is not strict JSON ({type(error).__name__}).") from None
     _check_depth(value)
@@ -51,9 +46,11 @@ def text(value: object, limit: int = MAX_TEXT) -> str:
     if not isinstance(value, str):
         return ""
     # A generous cut first: the rest of a huge text need not be looked at.
-    safe = value[: limit * 4].encode("utf-8", "replace").decode("utf-8")
-    printable = "".join(char if char.isprintable() else " " for char in safe)
-    return " ".join(printable.split())[:limit]
+    value = value[: limit * 4]
+    if not value.isprintable():
+        safe = value.encode("utf-8", "replace").decode("utf-8")
+        value = "".join(char if char.isprintable() else " " for char in safe)
+    return " ".join(value.split())[:limit]
 
 
 def integer(value: object, *, maximum: int = MAX_INTEGER) -> int | None:
@@ -132,3 +129,10 @@ def _check_depth(value: object) -> None:
         if not level:
             return
     raise InvalidPayloadError("This JSON is nested too deeply.")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_without_duplicates,
+    parse_constant=_refuse_constant,
+    parse_float=_finite,
+)

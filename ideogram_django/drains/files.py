@@ -149,13 +149,23 @@ def private_file(storage: Storage, name: str) -> Iterator[BinaryIO]:
         with tempfile.TemporaryFile() as file:
             yield file
         return
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w+b", opener=lambda p, flags: os.open(p, flags, 0o600)) as file:
+    with _open_private(path) as file:
         try:
             yield file
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
+
+
+def _open_private(path: str) -> BinaryIO:
+    def opener(path: str, flags: int) -> int:
+        try:
+            return os.open(path, flags, 0o600)
+        except FileNotFoundError:  # the first of this month
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            return os.open(path, flags, 0o600)
+
+    return open(path, "w+b", opener=opener)
 
 
 class Keeper:

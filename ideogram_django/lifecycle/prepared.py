@@ -1,7 +1,8 @@
 """UPDATEs that the ORM compiles once and this process then repeats with other values.
 
 For the one change that comes in bursts, the webhook's: compiling it takes the ORM fifteen times as
-long as SQLite needs to carry it out.
+long as SQLite needs to carry it out. What never changes stands in the statement itself, and what
+does has a name: handing over twenty nameless values took half of the time that was left.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class PreparedUpdate:
     def __init__(self, build: Build, columns: tuple[str, ...]) -> None:
         self._build = build
         self._columns = columns
-        self._compiled: dict[tuple[str, str], tuple[str, tuple[Any, ...]]] = {}
+        self._compiled: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
 
     def __call__(self, rows: Any, **values: Any) -> int:
         """Carry it out with these values, one for each column; how many rows it changed.
@@ -44,21 +45,32 @@ class PreparedUpdate:
         key = (using, connection.vendor)
         if key not in self._compiled:
             self._compiled[key] = self._compile(rows, using)
-        statement, parameters = self._compiled[key]
-        filled = [
-            one.output_field.get_db_prep_save(values[one.output_field.name], connection)
-            if isinstance(one, _Gap)
-            else one
-            for one in parameters
-        ]
+        statement, constants = self._compiled[key]
+        column = rows.model._meta.get_field
+        filled = {
+            name: column(name).get_db_prep_save(values[name], connection) for name in self._columns
+        }
         with transaction.mark_for_rollback_on_error(using), connection.cursor() as cursor:
-            cursor.execute(statement, filled)
+            cursor.execute(statement, constants | filled)
             return int(cursor.rowcount)
 
-    def _compile(self, rows: Any, using: str) -> tuple[str, tuple[Any, ...]]:
+    def _compile(self, rows: Any, using: str) -> tuple[str, dict[str, Any]]:
+        """The statement, and those of its constants that cannot stand in it as they are."""
         gaps = {name: _Gap(output_field=rows.model._meta.get_field(name)) for name in self._columns}
         chosen, changes = self._build(rows.order_by(), gaps)
         query: Any = chosen.query.chain(UpdateQuery)
         query.add_update_values(changes)
         statement, parameters = query.get_compiler(using).as_sql()
-        return statement, tuple(parameters)
+        quote = connections[using].schema_editor().quote_value
+        places: list[str] = []
+        constants: dict[str, Any] = {}
+        for number, value in enumerate(parameters):
+            if isinstance(value, _Gap):
+                places.append(f"%({value.output_field.name})s")
+            elif isinstance(value, int) or (isinstance(value, str) and "%" not in value):
+                places.append(quote(value))
+            else:
+                places.append(f"%(constant_{number})s")
+                constants[f"constant_{number}"] = value
+        # Filled in twice: with these places now, with the values each time.
+        return statement.replace("%%", "%%%%") % tuple(places), constants

@@ -7,7 +7,7 @@ inside, send without end, lie about lengths, or send one byte a second.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -16,8 +16,12 @@ import requests
 from ideogram_django import transport
 from ideogram_django.exceptions import PictureError
 
-PIECE = 128 * 1024
+PIECE = 256 * 1024
 """Bytes read at most at a time: the memory that one download takes."""
+SILENCE = 0.9
+"""Of the deadline: how long a server may be silent. With all of it, what is left of the deadline
+would be less from the first byte on, and the socket's time-out set anew for each piece."""
+HEADERS = {"Accept": "image/*", "Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +86,11 @@ def fetch(session: requests.Session, url: str, into: BinaryIO, rules: FetchRules
     check_url(url, rules)
     try:
         with transport.deadline(rules.deadline):
-            response = session.get(
-                url,
-                stream=True,
-                timeout=(rules.connect_timeout, rules.deadline),
-                headers={"Accept": "image/*", "Accept-Encoding": "identity"},
-            )
-            with response:
+            # Prepared here: a session would merge settings of which it has none.
+            request = requests.PreparedRequest()
+            request.prepare(method="GET", url=url, headers={**session.headers, **HEADERS})
+            timeout = (rules.connect_timeout, SILENCE * rules.deadline)
+            with session.send(request, stream=True, timeout=timeout) as response:
                 _check_answer(response, rules)
                 return _copy(response, into, rules)
     except transport.AddressRefusedError as error:
@@ -127,21 +129,17 @@ def _copy(response: requests.Response, into: BinaryIO, rules: FetchRules) -> Fet
     announced: int | None = response.raw.length_remaining
     digest = hashlib.sha256()
     size = 0
-    for piece in _pieces(response):
+    # As it arrives: iter_content would wait until a whole piece is full.
+    while piece := response.raw.read1(PIECE, decode_content=False):
         size += len(piece)
         if size > rules.max_bytes:
             raise _too_large(rules)
         digest.update(piece)
         into.write(piece)
+        del piece  # before the next one is there: it is most of what a download takes
     if size == 0 or (announced is not None and size != announced):
         raise _failed(f"The file's server sent {size} bytes, not the {announced} it announced.")
     return Fetched(size=size, sha256=digest.hexdigest())
-
-
-def _pieces(response: requests.Response) -> Iterator[bytes]:
-    """The body as it arrives. ``iter_content`` would wait until a whole piece is full."""
-    while piece := response.raw.read1(PIECE, decode_content=False):
-        yield piece
 
 
 def _refused(detail: str) -> PictureError:
