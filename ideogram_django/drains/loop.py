@@ -43,8 +43,8 @@ about as much for one picture as for ten."""
 CLAIM_EVERY = 0.1
 QUICK = 0.5
 """Seconds. Where calls take less, half as many again are claimed as there are threads, so that none
-waits for this one to come round. Where they are slow, that would only be claimed too early."""
-GATHER = 0.02
+waits for this one to come round. Where they are slow, those would only be claimed too early."""
+GATHER = 0.03
 """Seconds that an answer may wait for others to be saved with, while every thread has work."""
 LOOK_EVERY = 0.25
 """Seconds until a kind of work of which nothing was due is looked for again, by a busy drain."""
@@ -132,8 +132,6 @@ class _Drain:
         self.renewed = time.monotonic()
         self.fed = 0.0
         self.called = False
-        self.most = settings.CONCURRENCY * 3 // 2
-        """Tasks given out at once, so that no thread waits for this one to come round."""
         self.takes = QUICK
         """Seconds from giving a task out to its answer, of late."""
 
@@ -183,14 +181,22 @@ class _Drain:
     # --- giving out -----------------------------------------------------------------------------
 
     def _hand_out(self, *, claim: bool) -> None:
-        """Fill the free threads: what belongs to claimed pictures first, then fresh claims."""
-        while self.backlog and len(self.running) < self.most:
+        """Fill the free threads: what belongs to claimed pictures first, then fresh claims.
+
+        What is claimed while a chunk of polls is being worked on comes before the rest of it.
+        """
+        threads = self.settings.CONCURRENCY
+        # A few more than there are threads, so that none waits for this one to come round.
+        most = threads * 2 if self._is_quick() else threads * 5 // 4
+        while self.backlog and len(self.running) < most:
             self._start(self.backlog.popleft())
         if claim and (room := self._room()) > 0:
             self.more_polls = False
             tasks = self._claim(room)
-            for task in tasks:
-                self._start_or_queue(task)
+            now = max(self._most() - len(self.running), 0)
+            for task in tasks[:now]:
+                self._start(task)
+            self.backlog.extendleft(reversed(tasks[now:]))
             self.found_some = bool(tasks)
             self.claim_at = time.monotonic() + (CLAIM_EVERY if tasks else TICK)
 
@@ -198,15 +204,27 @@ class _Drain:
         """How much may be claimed now: as much as there are threads for.
 
         While polls come by the chunk, the next chunk is fetched before the last one is through,
-        and with it whatever else is due by then.
+        and with it whatever else is due by then: the list is read before there is a poll to make.
         """
         threads = self.settings.CONCURRENCY
-        if self.more_polls and len(self.backlog) < threads // 2:
+        few = threads * 2 if self._is_quick() else threads // 2
+        if self.more_polls and len(self.backlog) < few and not self._reads_list():
             return max(self._free(), threads // 4)
-        most = self.most if self.takes < QUICK else threads
-        room = max(most - len(self.running), 0)
+        room = max(self._most() - len(self.running), 0)
         enough = self.found_some and room * CLAIM_FROM >= threads
         return room if enough or self._is_time(self.claim_at) else 0
+
+    def _is_quick(self) -> bool:
+        return self.takes < QUICK
+
+    def _most(self) -> int:
+        """Tasks that may be claimed at once."""
+        threads = self.settings.CONCURRENCY
+        return threads * 3 // 2 if self._is_quick() else threads
+
+    def _reads_list(self) -> bool:
+        given_out = (task for task, _begun in self.running.values())
+        return any(len(task.images) > 1 for task in (*given_out, *self.backlog))
 
     def _is_time(self, moment: float) -> bool:
         """Who has nothing else to do need not wait for the next look."""
@@ -214,12 +232,6 @@ class _Drain:
 
     def _free(self) -> int:
         return max(self.settings.CONCURRENCY - len(self.running), 0)
-
-    def _start_or_queue(self, task: Task) -> None:
-        if len(self.running) < self.most:
-            self._start(task)
-        else:
-            self.backlog.append(task)
 
     def _start(self, task: Task) -> None:
         future = self.threads.submit(_caught, task.run)
