@@ -15,7 +15,7 @@ from ideogram_django import conf
 from ideogram_django.apiframe.payloads import Job, JobStatus
 from ideogram_django.drains import loop, polling
 from ideogram_django.drains.submitting import Submitting
-from ideogram_django.lifecycle import sending, settling, transitions
+from ideogram_django.lifecycle import sending, settling, transitions, watching
 from ideogram_django.models import Charge, GeneratedImage
 from ideogram_django.simulator import Simulator
 from ideogram_django.statuses import Status
@@ -179,6 +179,34 @@ def test_what_a_claim_reads_is_all_that_sending_and_polling_need(
         drain()
     assert set(GeneratedImage.objects.values_list("checks", flat=True)) == {1}
     assert read_later == []
+
+
+@pytest.mark.parametrize("columns", [sending.COLUMNS, watching.COLUMNS], ids=["send", "poll"])
+def test_what_a_claim_reads_is_what_django_would_have_loaded(
+    twin: Simulator, columns: Sequence[str]
+) -> None:
+    parameters = {"style_reference_images": ["https://example.com/a.png"], "seed": 7}
+    GeneratedImage.objects.generate_many([{"prompt": f"A fox {n}", **parameters} for n in range(3)])
+    claimed = transitions.claim(GeneratedImage.objects.all(), limit=3, lease=60, only=columns)
+    assert len(claimed) == 3
+    loaded = GeneratedImage.objects.select_related("charge").in_bulk()
+    asked = {name.removeprefix("charge__") for name in columns if name.startswith("charge__")}
+    for image in claimed:
+        same = loaded[image.pk]
+        assert image == same
+        assert (image._state.db, image._state.adding) == (same._state.db, False)
+        names = [name for name in columns if not name.startswith("charge__")]
+        with CaptureQueriesContext(connection) as queries:
+            told = [getattr(image, name) for name in names if name != "charge"]
+            charge = image.charge if asked else None
+            of_charge = [getattr(charge, name) for name in asked]
+        assert not queries.captured_queries
+        assert told == [getattr(same, name) for name in names if name != "charge"]
+        assert of_charge == [getattr(same.charge, name) for name in asked]
+        assert image.charge == same.charge
+        assert (image.extra, image.price) == (same.extra, same.price)  # read when asked for
+        image.refresh_from_db()
+        image.save()
 
 
 # --- polling --------------------------------------------------------------------------------------
