@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.db.models import F
+from django.db.models import F, Model
 from django.test.utils import CaptureQueriesContext
 
 from ideogram_django import conf
 from ideogram_django.apiframe.payloads import Job, JobStatus
-from ideogram_django.drains import polling
+from ideogram_django.drains import loop, polling
 from ideogram_django.drains.submitting import Submitting
-from ideogram_django.lifecycle import sending, settling, transitions
+from ideogram_django.lifecycle import sending, settling, transitions, watching
 from ideogram_django.models import Charge, GeneratedImage
 from ideogram_django.simulator import Simulator
 from ideogram_django.statuses import Status
@@ -50,7 +50,7 @@ def test_bodies_are_frozen_for_all_at_once(twin: Simulator) -> None:
     images = being_sent(5)
     with CaptureQueriesContext(connection) as queries:
         frozen = sending.freeze_all(images, conf.current(), {})
-    assert len(queries) == 2
+    assert len(queries) == 1
     for image, one in zip(images, frozen, strict=True):
         charge = Charge.objects.get(pk=image.charge_id)
         assert charge.body.encode() == one.body
@@ -59,6 +59,22 @@ def test_bodies_are_frozen_for_all_at_once(twin: Simulator) -> None:
     again = sending.freeze_all(being_sent_again(images), conf.current(), {})
     assert again == frozen
     assert set(Charge.objects.values_list("sendings", flat=True)) == {2}
+
+
+def test_a_body_that_somebody_else_froze_meanwhile_is_the_one_that_is_sent(
+    twin: Simulator,
+) -> None:
+    images = being_sent(3)
+    theirs = {"body": '{"model":"theirs"}', "idempotency_key": uuid.uuid4(), "sendings": 4}
+    Charge.objects.filter(pk=images[1].charge_id).update(**theirs)
+    frozen = sending.freeze_all(images, conf.current(), {})
+    charges = [Charge.objects.get(pk=image.charge_id) for image in images]
+    assert [one.body.decode() for one in frozen] == [charge.body for charge in charges]
+    assert [one.idempotency_key for one in frozen] == [str(one.idempotency_key) for one in charges]
+    assert frozen[1].body.decode() == theirs["body"]
+    assert [charge.sendings for charge in charges] == [1, 4, 1]
+    assert images[1].charge is not None
+    assert images[1].charge.body == theirs["body"]
 
 
 def being_sent_again(images: Sequence[GeneratedImage]) -> list[GeneratedImage]:
@@ -119,6 +135,78 @@ def test_where_saving_together_fails_each_is_saved_by_itself(
     drain()
     assert asked, "Answers never came in together"
     assert statuses() == {Status.SUBMITTED}
+
+
+@pytest.mark.parametrize(("quick", "most"), [(0.0, 8), (60.0, 12)], ids=["slow", "quick"])
+def test_a_few_more_than_there_are_threads_are_claimed_where_calls_are_quick(
+    twin: Simulator, settings: Any, monkeypatch: pytest.MonkeyPatch, quick: float, most: int
+) -> None:
+    """They lie in the drain alone until a thread is free, so a slow provider gets none of them."""
+    claim, held = transitions.claim, [0]
+
+    def watched(*arguments: Any, **options: Any) -> list[GeneratedImage]:
+        images = claim(*arguments, **options)
+        held.append(GeneratedImage.objects.filter(status=Status.SUBMITTING).count())
+        return images
+
+    monkeypatch.setattr(loop, "QUICK", quick)
+    monkeypatch.setattr(transitions, "claim", watched)
+    ask_for(40)
+    with configured(settings, CONCURRENCY=8, POLL_INTERVAL=60):
+        drain()
+    assert max(held) == most
+    assert statuses() == {Status.SUBMITTED}
+
+
+def test_what_a_claim_reads_is_all_that_sending_and_polling_need(
+    twin: Simulator, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A column that it left out would be read for each picture by itself."""
+    read_later: list[str] = []
+
+    def watched(self: Any, *arguments: Any, fields: Any = None, **options: Any) -> None:
+        read_later.extend(fields or ())
+        reload(self, *arguments, fields=fields, **options)
+
+    reload = Model.refresh_from_db
+    monkeypatch.setattr(Model, "refresh_from_db", watched)
+    with configured(settings, POLL_INTERVAL=60):
+        ask_for(20)
+        drain()
+        for image in GeneratedImage.objects.all()[:5]:  # not in the list: asked about singly
+            GeneratedImage.objects.filter(pk=image.pk).update(job_id=str(uuid.uuid4()))
+        make_due()
+        drain()
+    assert set(GeneratedImage.objects.values_list("checks", flat=True)) == {1}
+    assert read_later == []
+
+
+@pytest.mark.parametrize("columns", [sending.COLUMNS, watching.COLUMNS], ids=["send", "poll"])
+def test_what_a_claim_reads_is_what_django_would_have_loaded(
+    twin: Simulator, columns: Sequence[str]
+) -> None:
+    parameters = {"style_reference_images": ["https://example.com/a.png"], "seed": 7}
+    GeneratedImage.objects.generate_many([{"prompt": f"A fox {n}", **parameters} for n in range(3)])
+    claimed = transitions.claim(GeneratedImage.objects.all(), limit=3, lease=60, only=columns)
+    assert len(claimed) == 3
+    loaded = GeneratedImage.objects.select_related("charge").in_bulk()
+    asked = {name.removeprefix("charge__") for name in columns if name.startswith("charge__")}
+    for image in claimed:
+        same = loaded[image.pk]
+        assert image == same
+        assert (image._state.db, image._state.adding) == (same._state.db, False)
+        names = [name for name in columns if not name.startswith("charge__")]
+        with CaptureQueriesContext(connection) as queries:
+            told = [getattr(image, name) for name in names if name != "charge"]
+            charge = image.charge if asked else None
+            of_charge = [getattr(charge, name) for name in asked]
+        assert not queries.captured_queries
+        assert told == [getattr(same, name) for name in names if name != "charge"]
+        assert of_charge == [getattr(same.charge, name) for name in asked]
+        assert image.charge == same.charge
+        assert (image.extra, image.price) == (same.extra, same.price)  # read when asked for
+        image.refresh_from_db()
+        image.save()
 
 
 # --- polling --------------------------------------------------------------------------------------

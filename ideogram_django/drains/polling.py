@@ -15,7 +15,7 @@ from ideogram_django.drains.joblist import CLOCK_SKEW, MOST_PAGES, read_list, re
 from ideogram_django.drains.tasks import Answer, Task
 from ideogram_django.drains.tools import Tools, task_for
 from ideogram_django.exceptions import JobNotFoundError, ProviderError
-from ideogram_django.lifecycle import settling
+from ideogram_django.lifecycle import settling, watching
 from ideogram_django.lifecycle.transitions import claim, let_go
 from ideogram_django.lifecycle.watching import ASKED_ABOUT, age, next_check
 from ideogram_django.models import GeneratedImage
@@ -93,7 +93,7 @@ class Polling:
             GeneratedImage.objects.filter(status__in=provider.POLLED, job_id__in=answer.jobs),
             limit=len(answer.jobs),
             lease=self.tools.settings.LEASE,
-            charges=False,
+            only=watching.COLUMNS,
         )
         walk.in_vain = 0 if images else walk.in_vain + answer.count
         walk.cursor = answer.cursor

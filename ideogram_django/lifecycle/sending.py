@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from ideogram_django import signals
 from ideogram_django.apiframe import payloads, signatures
-from ideogram_django.apiframe.catalogue import CleanRequest
+from ideogram_django.apiframe.catalogue import PARAMETERS, CleanRequest
 from ideogram_django.budget import ledger
 from ideogram_django.budget.models import Charge
 from ideogram_django.conf import AppSettings
@@ -58,6 +58,12 @@ _FROZEN = (
     "job_id",
 )
 """Columns that the first sending decides, or that may have changed when it is not the first."""
+COLUMNS = (
+    *("uuid", "status", "prompt", "model", *PARAMETERS, "bulk", "attempt", "claim", "checks"),
+    *("job_id", "job_hint", "error_code", "created_at", "submitted_at", "charge"),
+    *(f"charge__{name}" for name in (*_FROZEN, "expected_credits")),
+)
+"""What sending reads of a picture and its charge."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,20 +100,25 @@ def freeze_all(
         if not charge.body
     }
     if bodies:
-        Charge.objects.filter(pk__in=bodies, body="").update(
+        fingerprint = signatures.key_fingerprint(settings.API_KEY)
+        written = Charge.objects.filter(pk__in=bodies, body="").update(
             body=Each(bodies, TextField()),
-            key_fingerprint=signatures.key_fingerprint(settings.API_KEY),
+            key_fingerprint=fingerprint,
             first_sent_at=Now(),
             sendings=F("sendings") + 1,
         )
         # What stands there is what is sent, whoever wrote it.
-        frozen = {
-            charge.pk: charge for charge in Charge.objects.filter(pk__in=bodies).only(*_FROZEN)
-        }
-        for charge in charges:
-            if charge.pk in frozen:
-                for name in _FROZEN:
-                    setattr(charge, name, getattr(frozen[charge.pk], name))
+        if written == len(bodies):
+            for charge in charges:
+                if charge.pk in bodies:
+                    charge.body, charge.key_fingerprint = bodies[charge.pk], fingerprint
+                    charge.sendings += 1
+        else:
+            frozen = Charge.objects.only(*_FROZEN).in_bulk(list(bodies))
+            for charge in charges:
+                if charge.pk in frozen:
+                    for name in _FROZEN:
+                        setattr(charge, name, getattr(frozen[charge.pk], name))
     return [
         Frozen(body=charge.body.encode(), idempotency_key=str(charge.idempotency_key))
         for charge in charges

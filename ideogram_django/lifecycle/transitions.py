@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID, uuid4
 
 from django.db import transaction
@@ -15,11 +15,13 @@ from django.db.models import (
     F,
     Field,
     Func,
+    Model,
     Q,
     QuerySet,
     Value,
     When,
 )
+from django.db.models.base import ModelState
 from django.db.models.functions import Now
 from django.dispatch import Signal
 
@@ -30,6 +32,8 @@ from ideogram_django.statuses import OPEN_ERRORS, Status
 if TYPE_CHECKING:
     from ideogram_django.models import GeneratedImage
     from ideogram_django.querysets import GeneratedImageQuerySet
+
+Row = TypeVar("Row", bound=Model)
 
 FOLLOWS: Mapping[Status, frozenset[Status]] = {
     Status.DRAFT: frozenset({Status.PENDING}),
@@ -152,9 +156,12 @@ def claim(
     limit: int,
     lease: float,
     to: Status | None = None,
-    charges: bool = True,
+    only: Sequence[str] = (),
 ) -> list[GeneratedImage]:
-    """Take up to ``limit`` due rows for ``lease`` seconds; the rows, usually with their charges.
+    """Take up to ``limit`` due rows for ``lease`` seconds; the rows with their charges.
+
+    ``only``: the columns that are needed, ``charge__`` before those of the charge; most of the
+    time that a claim takes goes into the others. What is missing is read when it is asked for.
 
     Keys first, then one UPDATE that repeats the condition (Django refuses to update a slice),
     then what the fresh token really got hold of.
@@ -170,10 +177,34 @@ def claim(
         changes["status"] = to
     if not rows.due().filter(pk__in=keys).update(**changes):
         return []
-    claimed = rows.model._base_manager.filter(claim=token)
-    if charges:
-        claimed = claimed.select_related("charge")
-    return list(claimed.order_by("-priority", "pk"))
+    claimed = rows.model._base_manager.filter(claim=token).order_by("-priority", "pk")
+    return _narrow(claimed, only) if only else list(claimed.select_related("charge"))
+
+
+def _narrow(rows: QuerySet[GeneratedImage], only: Sequence[str]) -> list[GeneratedImage]:
+    """As ``only(*only)``, which spends two thirds of its time on the columns that are left out."""
+    of_charge = [name.removeprefix("charge__") for name in only if name.startswith("charge__")]
+    own = [name for name in only if not name.startswith("charge__")]
+    relation: Any = rows.model._meta.get_field("charge")
+    names = ["id", *("charge_id" if name == "charge" else name for name in own)]
+    found = []
+    for values in rows.values_list("pk", *own, *(f"charge__{name}" for name in of_charge)):
+        image = _bare(rows.model, dict(zip(names, values, strict=False)), rows.db)
+        if of_charge and image.charge_id is not None:
+            there = dict(zip(of_charge, values[len(names) :], strict=True))
+            charge = _bare(Charge, {"id": image.charge_id, **there}, rows.db)
+            relation.set_cached_value(image, charge)
+        found.append(image)
+    return found
+
+
+def _bare(model: type[Row], values: Mapping[str, Any], using: str) -> Row:
+    """A row as Django would have loaded it; a column without a value is read when asked for."""
+    found = model.__new__(model)
+    found._state = ModelState()
+    found._state.adding, found._state.db = False, using
+    found.__dict__.update(values)
+    return found
 
 
 def renew(

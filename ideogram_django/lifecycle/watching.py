@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from ideogram_django.querysets import GeneratedImageQuerySet
 
 ASKED_ABOUT = (Status.SUBMITTED, Status.PROCESSING)
+COLUMNS = (
+    *("uuid", "status", "bulk", "attempt", "claim", "checks", "not_found", "job_id", "job_hint"),
+    *("error_code", "created_at", "submitted_at", "charge"),
+)
+"""What asking about a job reads of its picture, unless there is news."""
 LONGEST = 300.0
 """Seconds between two polls, at most."""
 
