@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from ideogram_django import conf
 from ideogram_django.apiframe.payloads import Job, JobStatus
-from ideogram_django.drains import loop, polling
+from ideogram_django.drains import polling
 from ideogram_django.drains.submitting import Submitting
 from ideogram_django.lifecycle import sending, settling, transitions, watching
 from ideogram_django.models import Charge, GeneratedImage
@@ -134,27 +134,6 @@ def test_where_saving_together_fails_each_is_saved_by_itself(
     ask_for(8)
     drain()
     assert asked, "Answers never came in together"
-    assert statuses() == {Status.SUBMITTED}
-
-
-@pytest.mark.parametrize(("quick", "most"), [(0.0, 8), (60.0, 12)], ids=["slow", "quick"])
-def test_a_few_more_than_there_are_threads_are_claimed_where_calls_are_quick(
-    twin: Simulator, settings: Any, monkeypatch: pytest.MonkeyPatch, quick: float, most: int
-) -> None:
-    """They lie in the drain alone until a thread is free, so a slow provider gets none of them."""
-    claim, held = transitions.claim, [0]
-
-    def watched(*arguments: Any, **options: Any) -> list[GeneratedImage]:
-        images = claim(*arguments, **options)
-        held.append(GeneratedImage.objects.filter(status=Status.SUBMITTING).count())
-        return images
-
-    monkeypatch.setattr(loop, "QUICK", quick)
-    monkeypatch.setattr(transitions, "claim", watched)
-    ask_for(40)
-    with configured(settings, CONCURRENCY=8, POLL_INTERVAL=60):
-        drain()
-    assert max(held) == most
     assert statuses() == {Status.SUBMITTED}
 
 

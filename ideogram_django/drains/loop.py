@@ -36,16 +36,10 @@ logger = logging.getLogger(__name__)
 LINGER = 0.5
 """Seconds that a drain without work waits for some before it stops."""
 TICK = 0.1
-CLAIM_FROM = 3
-"""While threads are at work, there has to be room for a third of their number before due pictures
-are looked for, or :data:`CLAIM_EVERY` seconds gone by: a look, and saving what came of it, costs
-about as much for one picture as for ten."""
-CLAIM_EVERY = 0.1
-QUICK = 0.5
-"""Seconds. Where calls take less, half as many again are claimed as there are threads, so that none
-waits for this one to come round. Where they are slow, those would only be claimed too early."""
-GATHER = 0.03
-"""Seconds that an answer may wait for others to be saved with, while every thread has work."""
+CLAIM_FROM = 6
+"""While threads are at work, one in so many has to be free before due pictures are looked for, or
+:data:`CLAIM_EVERY` seconds gone by: a look costs as many queries for one picture as for ten."""
+CLAIM_EVERY = 0.05
 LOOK_EVERY = 0.25
 """Seconds until a kind of work of which nothing was due is looked for again, by a busy drain."""
 FEED_EVERY = 0.5
@@ -121,8 +115,7 @@ class _Drain:
         self.threads = ThreadPoolExecutor(
             max_workers=settings.CONCURRENCY, thread_name_prefix="ideogram"
         )
-        self.running: dict[Future[Any], tuple[Task, float]] = {}
-        """What was given out, and when."""
+        self.running: dict[Future[Any], Task] = {}
         self.ready: SimpleQueue[Future[Any]] = SimpleQueue()
         self.backlog: deque[Task] = deque()
         self.claim_at = 0.0
@@ -132,8 +125,6 @@ class _Drain:
         self.renewed = time.monotonic()
         self.fed = 0.0
         self.called = False
-        self.takes = QUICK
-        """Seconds from giving a task out to its answer, of late."""
 
     def close(self) -> None:
         self.threads.shutdown(wait=False, cancel_futures=True)
@@ -181,22 +172,16 @@ class _Drain:
     # --- giving out -----------------------------------------------------------------------------
 
     def _hand_out(self, *, claim: bool) -> None:
-        """Fill the free threads: what belongs to claimed pictures first, then fresh claims.
-
-        What is claimed while a chunk of polls is being worked on comes before the rest of it.
-        """
-        threads = self.settings.CONCURRENCY
+        """Fill the free threads: what belongs to claimed pictures first, then fresh claims."""
         # A few more than there are threads, so that none waits for this one to come round.
-        most = threads * 2 if self._is_quick() else threads * 5 // 4
+        most = self.settings.CONCURRENCY * 5 // 4
         while self.backlog and len(self.running) < most:
             self._start(self.backlog.popleft())
         if claim and (room := self._room()) > 0:
             self.more_polls = False
             tasks = self._claim(room)
-            now = max(self._most() - len(self.running), 0)
-            for task in tasks[:now]:
-                self._start(task)
-            self.backlog.extendleft(reversed(tasks[now:]))
+            for task in tasks:
+                self._start_or_queue(task)
             self.found_some = bool(tasks)
             self.claim_at = time.monotonic() + (CLAIM_EVERY if tasks else TICK)
 
@@ -204,27 +189,14 @@ class _Drain:
         """How much may be claimed now: as much as there are threads for.
 
         While polls come by the chunk, the next chunk is fetched before the last one is through,
-        and with it whatever else is due by then: the list is read before there is a poll to make.
+        and with it whatever else is due by then.
         """
         threads = self.settings.CONCURRENCY
-        few = threads * 2 if self._is_quick() else threads // 2
-        if self.more_polls and len(self.backlog) < few and not self._reads_list():
+        if self.more_polls and len(self.backlog) < threads // 2:
             return max(self._free(), threads // 4)
-        room = max(self._most() - len(self.running), 0)
-        enough = self.found_some and room * CLAIM_FROM >= threads
-        return room if enough or self._is_time(self.claim_at) else 0
-
-    def _is_quick(self) -> bool:
-        return self.takes < QUICK
-
-    def _most(self) -> int:
-        """Tasks that may be claimed at once."""
-        threads = self.settings.CONCURRENCY
-        return threads * 3 // 2 if self._is_quick() else threads
-
-    def _reads_list(self) -> bool:
-        given_out = (task for task, _begun in self.running.values())
-        return any(len(task.images) > 1 for task in (*given_out, *self.backlog))
+        free = self._free()
+        enough = self.found_some and free * CLAIM_FROM >= threads
+        return free if enough or self._is_time(self.claim_at) else 0
 
     def _is_time(self, moment: float) -> bool:
         """Who has nothing else to do need not wait for the next look."""
@@ -233,9 +205,15 @@ class _Drain:
     def _free(self) -> int:
         return max(self.settings.CONCURRENCY - len(self.running), 0)
 
+    def _start_or_queue(self, task: Task) -> None:
+        if len(self.running) < self.settings.CONCURRENCY:
+            self._start(task)
+        else:
+            self.backlog.append(task)
+
     def _start(self, task: Task) -> None:
         future = self.threads.submit(_caught, task.run)
-        self.running[future] = task, time.monotonic()
+        self.running[future] = task
         future.add_done_callback(self.ready.put)
 
     def _claim(self, free: int) -> Sequence[Task]:
@@ -278,9 +256,7 @@ class _Drain:
 
     def _bulk_share(self, bulk: Any) -> int:
         """One thread is kept for bulk runs, so that single pictures never starve them."""
-        if self.settings.CONCURRENCY < 2 or any(
-            task.bulk for task, _begun in self.running.values()
-        ):
+        if self.settings.CONCURRENCY < 2 or any(task.bulk for task in self.running.values()):
             return 0
         return 1 if self._is_time(self.look_at.get("bulk", 0)) and bulk.due().exists() else 0
 
@@ -380,22 +356,14 @@ class _Drain:
             wait = min(wait, max(self.claim_at - time.monotonic(), 0.001))
         with contextlib.suppress(Empty):
             ready.append(self.ready.get(timeout=wait))
-            time.sleep(self._to_gather())
             while True:
                 ready.append(self.ready.get_nowait())
         return ready
 
-    def _to_gather(self) -> float:
-        """Seconds to wait for more answers: half the time that the threads have work for."""
-        waiting = len(self.running) - 1 - self.ready.qsize() - self.settings.CONCURRENCY
-        return min(GATHER, max(waiting, 0) * self.takes / self.settings.CONCURRENCY / 2)
-
     def _take_in(self, futures: Iterable[Future[Any]]) -> None:
         together: dict[Any, list[tuple[Task, Any]]] = {}
-        now = time.monotonic()
         for future in futures:
-            task, begun = self.running.pop(future)
-            self.takes += (now - begun - self.takes) / self.settings.CONCURRENCY
+            task = self.running.pop(future)
             error = future.exception()
             if error is not None:
                 # A bug of ours, not an answer. The claim runs out and the picture is tried again.
@@ -454,7 +422,7 @@ class _Drain:
         self.renewed = time.monotonic()
         held: list[tuple[int, UUID]] = [
             (image.pk, image.claim)
-            for task in (*(task for task, _begun in self.running.values()), *self.backlog)
+            for task in (*self.running.values(), *self.backlog)
             for image in task.images
             if image.claim is not None
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from django.db import transaction
@@ -15,25 +15,21 @@ from django.db.models import (
     F,
     Field,
     Func,
-    Model,
     Q,
     QuerySet,
     Value,
     When,
 )
-from django.db.models.base import ModelState
 from django.db.models.functions import Now
 from django.dispatch import Signal
 
-from ideogram_django import signals
+from ideogram_django import loading, signals
 from ideogram_django.budget.models import Charge
 from ideogram_django.statuses import OPEN_ERRORS, Status
 
 if TYPE_CHECKING:
     from ideogram_django.models import GeneratedImage
     from ideogram_django.querysets import GeneratedImageQuerySet
-
-Row = TypeVar("Row", bound=Model)
 
 FOLLOWS: Mapping[Status, frozenset[Status]] = {
     Status.DRAFT: frozenset({Status.PENDING}),
@@ -185,25 +181,14 @@ def _narrow(rows: QuerySet[GeneratedImage], only: Sequence[str]) -> list[Generat
     """As ``only(*only)``, which spends two thirds of its time on the columns that are left out."""
     of_charge = [name.removeprefix("charge__") for name in only if name.startswith("charge__")]
     own = [name for name in only if not name.startswith("charge__")]
-    relation: Any = rows.model._meta.get_field("charge")
     names = ["id", *("charge_id" if name == "charge" else name for name in own)]
     found = []
     for values in rows.values_list("pk", *own, *(f"charge__{name}" for name in of_charge)):
-        image = _bare(rows.model, dict(zip(names, values, strict=False)), rows.db)
+        image = rows.model.from_db(rows.db, names, values[: len(names)])
         if of_charge and image.charge_id is not None:
-            there = dict(zip(of_charge, values[len(names) :], strict=True))
-            charge = _bare(Charge, {"id": image.charge_id, **there}, rows.db)
-            relation.set_cached_value(image, charge)
+            there = (image.charge_id, *values[len(names) :])
+            image.charge = loading.loaded(Charge, rows.db, ("id", *of_charge), there)
         found.append(image)
-    return found
-
-
-def _bare(model: type[Row], values: Mapping[str, Any], using: str) -> Row:
-    """A row as Django would have loaded it; a column without a value is read when asked for."""
-    found = model.__new__(model)
-    found._state = ModelState()
-    found._state.adding, found._state.db = False, using
-    found.__dict__.update(values)
     return found
 
 
