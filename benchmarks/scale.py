@@ -50,6 +50,8 @@ WARM = 60
 """Samples of the memory below which a run says nothing about growth."""
 FLAT = 1.05
 """How much larger a process may be in the last third of a long day than in the first."""
+AS_ADVISED = {"MALLOC_ARENA_MAX": "1"}
+"""What the sizing page tells workers to be started with."""
 SLICE = 20
 """Seconds of a drain with the default settings."""
 QUICK_SLICE = 0.25
@@ -177,8 +179,9 @@ def running(
         for number in range(options.workers):
             name = "worker" if options.workers == 1 else f"worker {number + 1}"
             log = f"worker-{number + 1}"
-            processes[name] = stack.enter_context(site.manage(log, *worker))
-        processes["sync"] = stack.enter_context(site.manage("sync", "ideogram_sync", "--loop"))
+            processes[name] = stack.enter_context(site.manage(log, *worker, **AS_ADVISED))
+        sync = site.manage("sync", "ideogram_sync", "--loop", **AS_ADVISED)
+        processes["sync"] = stack.enter_context(sync)
         member = stack.enter_context(site.member())
         scene = Scene(site, options, member, processes, twin)
         with scene.recorder:
