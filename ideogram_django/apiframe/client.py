@@ -75,7 +75,7 @@ class Client:
             raise ValueError("The API key must be visible ASCII characters.")
         self._api_key = api_key
         self._base_url = _checked_base(base_url)
-        self._timeout = (min(connect_timeout, deadline), deadline)
+        self._timeout = (min(connect_timeout, deadline), transport.SILENCE * deadline)
         self._deadline = deadline
         self._user_agent = user_agent()
         self._session = transport.open_session(
@@ -177,7 +177,7 @@ class Client:
 
     def _exchange(self, request: requests.Request) -> answers.Answer:
         """Send and read the whole answer. Raises ``NotSentError`` or ``OutcomeUnknownError``."""
-        prepared = self._session.prepare_request(request)
+        prepared = request.prepare()  # all that it says stands in it; the session adds nothing
         try:
             with transport.deadline(self._deadline):
                 response = self._session.send(

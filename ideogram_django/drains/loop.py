@@ -36,10 +36,13 @@ logger = logging.getLogger(__name__)
 LINGER = 0.5
 """Seconds that a drain without work waits for some before it stops."""
 TICK = 0.1
-CLAIM_FROM = 6
+CLAIM_FROM = 7
 """While threads are at work, one in so many has to be free before due pictures are looked for, or
 :data:`CLAIM_EVERY` seconds gone by: a look costs as many queries for one picture as for ten."""
 CLAIM_EVERY = 0.05
+GATHER = 0.02
+"""Seconds that an answer may wait for others to be saved with, while there is nothing to give out
+and too little room to look for more: saving costs about as much for one answer as for five."""
 LOOK_EVERY = 0.25
 """Seconds until a kind of work of which nothing was due is looked for again, by a busy drain."""
 FEED_EVERY = 0.5
@@ -356,8 +359,11 @@ class _Drain:
             wait = min(wait, max(self.claim_at - time.monotonic(), 0.001))
         with contextlib.suppress(Empty):
             ready.append(self.ready.get(timeout=wait))
-            while True:
-                ready.append(self.ready.get_nowait())
+            end = time.monotonic() + (0 if self.backlog else GATHER)
+            while len(ready) < len(self.running):
+                few = (self._free() + len(ready)) * CLAIM_FROM < self.settings.CONCURRENCY
+                wait = max(end - time.monotonic(), 0) if few else 0
+                ready.append(self.ready.get(timeout=wait))
         return ready
 
     def _take_in(self, futures: Iterable[Future[Any]]) -> None:

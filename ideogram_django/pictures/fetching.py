@@ -18,9 +18,6 @@ from ideogram_django.exceptions import PictureError
 
 PIECE = 256 * 1024
 """Bytes read at most at a time: the memory that one download takes."""
-SILENCE = 0.9
-"""Of the deadline: how long a server may be silent. With all of it, what is left of the deadline
-would be less from the first byte on, and the socket's time-out set anew for each piece."""
 HEADERS = {"Accept": "image/*", "Accept-Encoding": "identity"}
 
 
@@ -89,7 +86,7 @@ def fetch(session: requests.Session, url: str, into: BinaryIO, rules: FetchRules
             # Prepared here: a session would merge settings of which it has none.
             request = requests.PreparedRequest()
             request.prepare(method="GET", url=url, headers={**session.headers, **HEADERS})
-            timeout = (rules.connect_timeout, SILENCE * rules.deadline)
+            timeout = (rules.connect_timeout, transport.SILENCE * rules.deadline)
             with session.send(request, stream=True, timeout=timeout) as response:
                 _check_answer(response, rules)
                 return _copy(response, into, rules)

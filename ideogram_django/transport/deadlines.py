@@ -34,6 +34,10 @@ NETWORK_ERRORS = (
 )
 """What a connection raises. Not ``OSError``: a full disk is none of a deadline's business."""
 
+SILENCE = 0.9
+"""Of a deadline: how long a server may be silent. With all of it, what is left of the deadline
+would be less from the first byte on, and the socket's time-out set anew for each reading."""
+
 _limits = threading.local()
 
 
