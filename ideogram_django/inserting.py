@@ -36,7 +36,7 @@ def alike(
         return [model(**common, **own) for own in each]
     pattern = model(**common)
     made_anew = [
-        (field.attname, field.get_default)
+        (field.attname, field.default)
         for field in model._meta.concrete_fields
         if field.has_default() and callable(field.default) and field.name not in common
     ]
