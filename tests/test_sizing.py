@@ -72,6 +72,16 @@ def test_a_long_run_is_thinned_for_the_page() -> None:
     assert few["thirds"] == memory["thirds"]
 
 
+def test_a_day_that_ends_larger_than_it_began_is_told() -> None:
+    same = {"first": 60.0, "last": 62.0}
+    thirds = {"web": same, "sync": same, "worker": {"first": 60.0, "last": 66.5}}
+    assert scale.stays_flat(thirds) == {
+        "web: at most 6 MiB more": True,
+        "sync: at most 6 MiB more": True,
+        "worker: at most 6 MiB more": False,
+    }
+
+
 def test_thirds_and_growth() -> None:
     values = [10.0] * 3 + [99.0] + [12.0] * 8
     assert scale.thirds(values) == {"first": 10.0, "last": 12.0, "most": 99.0}
