@@ -2,7 +2,7 @@
 
 Target: at most twice the time of ``{{ image.url }}`` on objects that are loaded already, and at
 most 1.5 times its own time where every place has a history of 100 pictures among a million. Red
-line: 8 times. At most half the time of a query per tag, and one query for the page.
+line: 6 times. At most half the time of a query per tag, and one query for the page.
 (The prototype whose target this is read four columns and wrote one address; ours, by
 ``with_pictures()``, reads fifteen, and the tag looks for the file and writes three addresses of
 it. Beside it the same page with all of a picture's seventy columns, as ``select_related`` brings
@@ -97,7 +97,7 @@ def _on(world: World, database: Any) -> Result:
                 values=ratios(samples[OURS], samples[BARE]),
                 better="lower",
                 target=2,
-                red=8,
+                red=6,
             ),
             Judged(
                 what="of the time of a query per tag",
