@@ -31,7 +31,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report = yield
     wanted = WANTED
     if os.environ.get("TEST_POSTGRES_HOST"):
-        wanted = re.compile(f"{WANTED.pattern}|postgres", re.IGNORECASE)
+        # Where PostgreSQL is, a bucket is installed, too.
+        wanted = re.compile(f"{WANTED.pattern}|postgres|moto", re.IGNORECASE)
     if REQUIRE_ALL and report.skipped and not hasattr(report, "wasxfail"):
         reason = str(report.longrepr[-1] if isinstance(report.longrepr, tuple) else "")
         if wanted.search(reason):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import Future
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -13,8 +15,9 @@ from django.test.utils import CaptureQueriesContext
 
 from ideogram_django import conf
 from ideogram_django.apiframe.payloads import Job, JobStatus
-from ideogram_django.drains import polling
+from ideogram_django.drains import loop, polling
 from ideogram_django.drains.submitting import Submitting
+from ideogram_django.drains.tasks import Task
 from ideogram_django.lifecycle import sending, settling, transitions, watching
 from ideogram_django.models import Charge, GeneratedImage
 from ideogram_django.simulator import Simulator
@@ -41,6 +44,32 @@ def with_jobs(images: Sequence[GeneratedImage]) -> list[tuple[GeneratedImage, st
 
 def statuses() -> set[str]:
     return set(GeneratedImage.objects.values_list("status", flat=True))
+
+
+# --- waiting for company --------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("backlog", "taken"), [(0, 2), (1, 1)], ids=["idle", "more to give out"])
+def test_an_answer_waits_for_the_next_one_while_there_is_nothing_else_to_do(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, backlog: int, taken: int
+) -> None:
+    configured(settings, CONCURRENCY=2)
+    monkeypatch.setattr(loop, "GATHER", 30.0)
+    monkeypatch.setattr(loop, "CLAIM_FROM", 0.5)  # there is never room enough to look for more
+    work = loop._Drain(conf.current())
+    task = Task(images=(), run=lambda: None, done=lambda _answer: None)
+    answers = [Future[Any](), Future[Any]()]
+    work.running = dict.fromkeys(answers, task)
+    work.backlog.extend([task] * backlog)
+    work.ready.put(answers[0])
+    after = Timer(0.2, work.ready.put, [answers[1]])
+    after.start()
+    try:
+        assert len(work._ready()) == taken
+    finally:
+        after.join()
+        work.close()
 
 
 # --- sending --------------------------------------------------------------------------------------

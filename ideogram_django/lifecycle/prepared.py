@@ -2,7 +2,7 @@
 
 For the one change that comes in bursts, the webhook's: compiling it takes the ORM fifteen times as
 long as SQLite needs to carry it out. What never changes stands in the statement itself, and what
-does has a name: handing over twenty nameless values took half of the time that was left.
+does has a name: on SQLite Django rewrites a statement with nameless values each time.
 """
 
 from __future__ import annotations
